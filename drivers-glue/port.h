@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * One port as the turn sees it: bursts in, bursts out, a few control calls. Behind it stands an
+ * ethdev (a NIC or a vdev), and later a capture file or a simulated wire.
+ *
+ * Each lcore of the port has a queue pair of its own. Where the device has fewer, lcore 0 polls
+ * and hands packets over by a software RSS and rings (and sends for the others), so that the layer
+ * above never sees the difference.
+ *
+ * Thread context: open, start, stop, close from a control thread while no lcore uses the port; rx
+ * and tx from the thread of that lcore only.
+ */
+#ifndef PERCH_DRIVERS_GLUE_PORT_H
+#define PERCH_DRIVERS_GLUE_PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+
+struct perch_port;
+
+struct perch_port_config { /* zero means default */
+	const char *name;  /* ethdev name ("net_tap0", a PCI address); NULL: the nth port, see index */
+	uint16_t index;    /* of the ports that EAL probed */
+	uint16_t lcores;   /* queues wanted; default 1 */
+	uint16_t rx_desc, tx_desc; /* default 1,024 each, clipped to what the device takes */
+	uint16_t mtu;      /* IP bytes; default 1500 */
+	uint16_t priv_bytes; /* private area of each mbuf */
+	uint32_t mbufs;    /* per lcore; default 16,384 */
+	bool promiscuous;
+	bool no_offloads;  /* use none of the device's checksum offloads */
+	const int *cpus;   /* of each lcore, to place its pool (-1: unknown); NULL: unknown */
+};
+
+enum perch_port_offload { /* as tcp-lite's enum perch_net_offload */
+	PERCH_PORT_TX_IP4_CKSUM = 1u << 0,
+	PERCH_PORT_TX_TCP_CKSUM = 1u << 1,
+	PERCH_PORT_TX_UDP_CKSUM = 1u << 2,
+	PERCH_PORT_RX_CKSUM = 1u << 3,
+};
+
+struct perch_port_info {
+	char name[64], driver[32];
+	uint8_t mac[6];
+	uint16_t mtu;
+	uint16_t hw_queues;  /* queue pairs that the device gave us */
+	uint32_t offloads;   /* enum perch_port_offload, those in use */
+	int numa_node;
+	bool link_up;
+};
+
+struct perch_port_stats { /* of the device, where it counts */
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+	uint64_t rx_missed, rx_errors, rx_nombuf, tx_errors;
+	uint64_t steer_dropped; /* software RSS: rings that were full */
+};
+
+/* Returns 0 or a negative errno with one sentence in why[]. The port is started. */
+int perch_port_open(struct perch_port **out, const struct perch_port_config *cfg, char *why,
+	size_t why_bytes);
+void perch_port_close(struct perch_port *p);
+
+void perch_port_info(struct perch_port *p, struct perch_port_info *out);
+void perch_port_stats(struct perch_port *p, struct perch_port_stats *out);
+
+/* The pool of that lcore, on its NUMA node. */
+struct rte_mempool *perch_port_pool(struct perch_port *p, unsigned lcore);
+
+/* Receive at most n packets for that lcore. *learn (may be NULL when the port has one lcore) gets
+ * a bit set for each packet that is a copy to learn from (ARP, NDP, ICMP errors that lcore 0
+ * received). n <= 64. */
+uint16_t perch_port_rx(
+	struct perch_port *p, unsigned lcore, struct rte_mbuf **pkts, uint16_t n, uint64_t *learn);
+
+/* Send; returns how many were taken, the rest stay the caller's. A packet with other references is
+ * copied where the device would hand the same mbuf to its reader. */
+uint16_t perch_port_tx(
+	struct perch_port *p, unsigned lcore, struct rte_mbuf **pkts, uint16_t n);
+
+/* Which lcore will receive packets from raddr:rport to laddr:lport (16-byte addresses, IPv4
+ * v4-mapped, ports in host order; proto IPPROTO_TCP or _UDP). */
+unsigned perch_port_lcore_of(const struct perch_port *p, const uint8_t raddr[16],
+	const uint8_t laddr[16], uint16_t rport, uint16_t lport, uint8_t proto);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * A lazily re-armed hierarchical timing wheel (Varghese and Lauck, 4 levels of 256 slots) for
+ * dense u32 ids, one entry per id. The owner of an id keeps its real deadline; the wheel only
+ * promises to name the id no earlier than what it was armed with, and then the owner looks.
+ *
+ * Re-arming later is free: do nothing, and arm again when the wheel names the id. Re-arming
+ * earlier inserts a second entry; the stale one is dropped when it fires.
+ *
+ * Thread context: one thread. Time is an argument. No allocation after open.
+ */
+#ifndef PERCH_SCHED_WHEEL_H
+#define PERCH_SCHED_WHEEL_H
+
+#include <stdint.h>
+
+struct perch_wheel;
+
+struct perch_wheel_config {
+	uint32_t max_ids; /* ids are 0 .. max_ids - 1 */
+	int64_t tick_ns;  /* grain; 0 = 100,000 (100 us) */
+	int64_t now_ns;   /* where time starts */
+};
+
+/* Returns 0, -EINVAL or -ENOMEM. */
+int perch_wheel_open(struct perch_wheel **out, const struct perch_wheel_config *cfg);
+void perch_wheel_close(struct perch_wheel *w);
+
+/* See to it that id is named by the first expire at or after deadline_ns (rounded up to a tick).
+ * If it is already queued at or before that, nothing is done. */
+void perch_wheel_arm(struct perch_wheel *w, uint32_t id, int64_t deadline_ns);
+
+/* Move time to now_ns and write the ids that came due to ids[]; at most max, so call again while
+ * it returns max. An id named is no longer queued. */
+uint32_t perch_wheel_expire(struct perch_wheel *w, int64_t now_ns, uint32_t *ids, uint32_t max);
+
+/* A time no later than the next id to be named (exact to a tick within 256 ticks, else the time of
+ * the next cascade that may name one); INT64_MAX when nothing is queued. */
+int64_t perch_wheel_next(const struct perch_wheel *w);
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Every reason for which perch lets go of a packet or refuses a request, each with the name that
+ * users see and one sentence for them. Counted where it happens, in the lcore's own array.
+ * Add a reason here, and it is shown everywhere.
+ */
+#ifndef PERCH_TCP_LITE_DROP_H
+#define PERCH_TCP_LITE_DROP_H
+
+#include <stdint.h>
+
+/* clang-format off */
+#define PERCH_DROPS(X) \
+	/* Ethernet */ \
+	X(eth_truncated,        "frame shorter than its Ethernet header") \
+	X(eth_not_ours,         "unicast frame for another MAC address") \
+	X(eth_bad_source,       "source MAC address is a group address or our own") \
+	X(eth_type_unknown,     "EtherType that perch does not speak") \
+	X(eth_vlan,             "VLAN-tagged frame (not supported yet)") \
+	/* ARP (RFC 826, RFC 5227) */ \
+	X(arp_truncated,        "ARP packet shorter than 28 bytes") \
+	X(arp_malformed,        "ARP hardware, protocol, lengths or operation not Ethernet/IPv4") \
+	X(arp_not_ours,         "ARP request for another host, or an answer that was not asked for") \
+	X(arp_conflict,         "ARP from another host that claims our address") \
+	/* neighbour cache */ \
+	X(neigh_queue_full,     "packet waiting for a MAC address pushed out by newer ones") \
+	X(neigh_unreachable,    "the next hop did not answer ARP or NDP") \
+	X(neigh_table_full,     "no room in the neighbour cache") \
+	/* IPv4 (RFC 791, RFC 1122) */ \
+	X(ip4_truncated,        "IPv4 packet shorter than its header or total length") \
+	X(ip4_malformed,        "IPv4 version, header length or total length is wrong") \
+	X(ip4_bad_checksum,     "IPv4 header checksum is wrong") \
+	X(ip4_bad_source,       "IPv4 source is a broadcast, multicast, loopback or our own address") \
+	X(ip4_not_ours,         "IPv4 destination is not an address of ours") \
+	X(ip4_options,          "IPv4 source-route option (RFC 7126)") \
+	X(ip4_fragment,         "IPv4 fragment (reassembly not supported yet)") \
+	X(ip4_proto_unknown,    "IPv4 protocol that perch does not speak") \
+	/* IPv6 (RFC 8200) */ \
+	X(ip6_truncated,        "IPv6 packet shorter than its header or payload length") \
+	X(ip6_malformed,        "IPv6 version or an extension header is wrong") \
+	X(ip6_bad_source,       "IPv6 source is multicast, loopback, v4-mapped or our own address") \
+	X(ip6_not_ours,         "IPv6 destination is not an address of ours") \
+	X(ip6_fragment,         "IPv6 fragment (reassembly not supported yet)") \
+	X(ip6_header_unknown,   "IPv6 next header that perch does not speak") \
+	/* NDP (RFC 4861) */ \
+	X(nd_malformed,         "NDP message that fails the checks of RFC 4861 sections 6.1 and 7.1") \
+	X(nd_not_ours,          "NDP solicitation for another host, or advertisement not asked for") \
+	X(nd_conflict,          "NDP from another host that claims our address") \
+	/* ICMP, ICMPv6 */ \
+	X(icmp_truncated,       "ICMP message shorter than its header") \
+	X(icmp_bad_checksum,    "ICMP or ICMPv6 checksum is wrong") \
+	X(icmp_type_unknown,    "ICMP type that perch does not act on") \
+	X(icmp_rate_limited,    "ICMP answer withheld by the rate limit") \
+	X(icmp_no_flow,         "ICMP error that quotes no flow of ours") \
+	/* UDP (RFC 768) */ \
+	X(udp_truncated,        "UDP datagram shorter than its header or length field") \
+	X(udp_bad_checksum,     "UDP checksum is wrong, or zero over IPv6") \
+	X(udp_no_port,          "UDP datagram for a port that nobody has bound") \
+	X(udp_queue_full,       "UDP socket's receive queue is full") \
+	/* TCP (RFC 9293) */ \
+	X(tcp_truncated,        "TCP segment shorter than its header") \
+	X(tcp_malformed,        "TCP data offset, port zero, or flags that exclude each other") \
+	X(tcp_bad_checksum,     "TCP checksum is wrong") \
+	X(tcp_not_unicast,      "TCP segment to or from a broadcast or multicast address") \
+	X(tcp_no_flow,          "TCP segment for no connection and no listener (answered by RST)") \
+	X(tcp_out_of_window,    "TCP segment outside the receive window") \
+	X(tcp_bad_ack,          "TCP segment whose ACK is unacceptable (RFC 5961)") \
+	X(tcp_no_ack,           "TCP segment without ACK where one is required") \
+	X(tcp_bad_rst,          "TCP RST whose sequence number is not acceptable (RFC 5961)") \
+	X(tcp_bad_syn,          "TCP SYN inside a synchronised connection (RFC 5961)") \
+	X(tcp_paws,             "TCP segment older than the last timestamp (RFC 7323 PAWS)") \
+	X(tcp_duplicate,        "TCP segment that holds nothing new") \
+	X(tcp_after_close,      "TCP data for a connection that its owner has closed") \
+	X(tcp_reassembly_full,  "out-of-order TCP segment beyond the reassembly limit") \
+	X(tcp_backlog_full,     "SYN refused: the listener has as many connections as it may") \
+	X(tcp_flow_table_full,  "connection refused: all flows that were reserved are in use") \
+	X(tcp_timewait_reused,  "TIME_WAIT cut short to make room (oldest first)") \
+	X(tcp_challenge_limited, "challenge ACK withheld by the rate limit (RFC 5961 section 10)") \
+	/* memory and the way out */ \
+	X(mbuf_exhausted,       "no packet buffer left in the lcore's pool") \
+	X(tx_queue_full,        "answer not sent: the turn's transmit list was full") \
+	X(tx_port_full,         "packet not sent: the port's transmit ring stayed full") \
+	X(no_route,             "no address or gateway of ours reaches that destination") \
+	X(too_big,              "datagram larger than the MTU") \
+	X(steer_ring_full,      "packet for another lcore dropped: its ring was full") \
+	X(tx_stopped,           "packet not sent: the kill switch is on") \
+	/* the engine */ \
+	X(co_exhausted,         "connection refused: no coroutine left for its handler")
+/* clang-format on */
+
+enum perch_drop {
+#define X(name, text) PERCH_DROP_##name,
+	PERCH_DROPS(X)
+#undef X
+		PERCH_DROP_COUNT
+};
+
+struct perch_drop_text {
+	const char *name, *text;
+};
+
+/* PERCH_DROP_COUNT entries, in the order of the enum. */
+extern const struct perch_drop_text perch_drop_texts[];
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The way out and the questions of layer 3: routes, source addresses, the IP and Ethernet headers,
+ * and checksums. IPv4 (RFC 791, 1122) and IPv6 (RFC 8200).
+ */
+#ifndef PERCH_TCP_LITE_IP_H
+#define PERCH_TCP_LITE_IP_H
+
+#include "tcp-lite/net.h"
+
+/* Room to leave before a transport header: Ethernet + IPv6. */
+#define PERCH_IP_HEADROOM (14 + 40)
+
+/* Which interface, next hop and source address reach dst. src may be NULL.
+ * Returns 0 or -ENETUNREACH. */
+int perch_ip_route(const struct perch_net *net, const struct perch_ip *dst, unsigned *ifidx,
+	struct perch_ip *next_hop, struct perch_ip *src);
+
+/* Is this a unicast address of the net? ifidx may be NULL. */
+bool perch_ip_is_ours(const struct perch_net *net, const struct perch_ip *ip, unsigned *ifidx);
+
+/* The largest IP packet towards dst, in bytes (interface MTU; path MTU where known). 0: no route */
+uint16_t perch_ip_mtu(const struct perch_net *net, const struct perch_ip *dst);
+
+/* Send m, whose data is a complete transport header and payload with a zero checksum field, from
+ * src to dst: checksum or offload, IP header, Ethernet header, into net->tx, or to wait for the
+ * next hop's MAC address. `path` caches the next hop between calls; NULL is fine. Consumes one
+ * reference of m in every case. Returns 0, -ENETUNREACH, -EHOSTUNREACH, -EMSGSIZE or -ENOBUFS, all
+ * counted by name. proto is IPPROTO_TCP, _UDP, _ICMP or _ICMPV6; hop_limit 0 = 64. */
+int perch_ip_send(struct perch_net *net, struct rte_mbuf *m, const struct perch_ip *src,
+	const struct perch_ip *dst, uint8_t proto, uint8_t hop_limit, struct perch_path *path);
+
+/* Is the transport checksum of rx right? Uses the NIC's verdict where there is one. */
+bool perch_ip_transport_cksum_ok(const struct perch_rx *rx);
+
+#endif

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * One lcore's protocol state: its interfaces, neighbours, flows and their deadlines, as a pure
+ * state machine. Packets and the time go in; packets to send, flows that became ready and flows
+ * whose deadline moved come out, as lists.
+ *
+ *	perch_net_input(net, ifidx, pkts, n, now)   what the ports received
+ *	perch_net_expire(net, id, now)              what the timing wheel named
+ *	perch_net_tick(net, now)                    the few timers that belong to no flow
+ *	perch_net_output(net, now)                  segments that flows may send now
+ *	perch_net_next_ready(net)                   flows with events for the layer above
+ *	perch_net_next_arm(net, &id, &deadline)     deadlines for the timing wheel
+ *	net->tx[0 .. net->n_tx)                     packets for the ports, then n_tx = 0
+ *
+ * There is no clock here, no entropy source, no EAL, no ethdev and no malloc: the caller gives the
+ * memory, the packet pool, the secrets and the time. Times are absolute nanoseconds of the
+ * caller's clock. One thread.
+ *
+ * Packets given to input belong to the net from then on. Packets in tx belong to whoever empties
+ * it; a data segment in it has an extra reference held by its send queue until it is acknowledged,
+ * so a port that hands the same mbuf to a reader (net_ring) must send a copy of it.
+ */
+#ifndef PERCH_TCP_LITE_NET_H
+#define PERCH_TCP_LITE_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <rte_ether.h>
+#include <rte_mbuf.h>
+
+#include "tcp-lite/addr.h"
+#include "tcp-lite/drop.h"
+#include "tcp-lite/packet.h"
+
+#define PERCH_NET_NEVER INT64_MAX
+
+enum perch_net_limits {
+	PERCH_NET_IFS = 4,     /* interfaces of one net */
+	PERCH_NET_ADDRS = 16,  /* address ranges of one interface */
+	PERCH_NET_TX = 1024,   /* packets that one turn may emit */
+};
+
+enum perch_net_offload { /* what the port does for us on transmit */
+	PERCH_NET_TX_IP4_CKSUM = 1u << 0,
+	PERCH_NET_TX_TCP_CKSUM = 1u << 1,
+	PERCH_NET_TX_UDP_CKSUM = 1u << 2,
+};
+
+/* `count` consecutive addresses from ip on are ours; prefix_len says what is on the same link. */
+struct perch_net_addr {
+	struct perch_ip ip;
+	uint8_t prefix_len; /* as written: 0..32 for IPv4, 0..128 for IPv6 */
+	uint32_t count;     /* 0 means 1 */
+};
+
+struct perch_net_if {
+	struct rte_ether_addr mac;
+	uint16_t mtu;         /* bytes of the IP packet; 0 = 1500; at least 1280 with IPv6 */
+	uint32_t tx_offloads; /* enum perch_net_offload */
+	uint8_t n_addrs;
+	bool has_gw4, has_gw6;
+	struct perch_net_addr addrs[PERCH_NET_ADDRS];
+	struct perch_ip gw4, gw6;
+};
+
+struct perch_net_config { /* zero means default */
+	struct rte_mempool *pool; /* required; private size >= PERCH_PKT_PRIV */
+	struct perch_net_if ifs[PERCH_NET_IFS];
+	uint8_t n_ifs;            /* required; an IPv6 interface gets its fe80:: address by itself */
+	bool passive;     /* learn from ARP, NDP and errors but never answer: another lcore does */
+	uint8_t secret[16]; /* keys ISNs and the flow hash (RFC 6528) */
+	uint64_t seed;      /* of the generator for jitter, ports and IP ids */
+	int64_t now_ns;
+
+	uint32_t max_flows;      /* TCP connections, TIME_WAIT included; default 4,096 */
+	uint32_t max_listeners;  /* default 64 */
+	uint32_t max_udp;        /* bound UDP sockets; default 64 */
+	uint32_t max_neighbours; /* default 1,024 */
+
+	uint32_t sndbuf_bytes, rcvbuf_bytes; /* per connection; default 256 KB each */
+	uint32_t backlog;           /* half-open and not yet accepted, per listener; default 1,024 */
+	int64_t rto_min_ns;         /* default 5 ms (profile latency); wan: 200 ms */
+	int64_t rto_max_ns;         /* default 60 s */
+	int64_t delack_ns;          /* 0: acknowledge in the same turn (profile latency); wan: 40 ms */
+	int64_t time_wait_ns;       /* 2 MSL; default 60 s */
+	int64_t fin_wait2_ns;       /* closed by us, peer silent; default 60 s */
+	int64_t keepalive_ns;       /* idle time before probes; 0: off */
+	uint8_t syn_retries, data_retries; /* default 6 and 15 */
+};
+
+/* ---- flows ---------------------------------------------------------------------------------- */
+
+enum perch_flow_kind { PERCH_FLOW_TCP = 1, PERCH_FLOW_UDP };
+
+enum perch_flow_event {
+	PERCH_FLOW_READABLE = 1u << 0,  /* data, or end of stream, or an error to be read */
+	PERCH_FLOW_WRITABLE = 1u << 1,  /* room in the send buffer again, or an error */
+	PERCH_FLOW_CONNECTED = 1u << 2, /* an active open succeeded */
+	PERCH_FLOW_ACCEPTED = 1u << 3,  /* a new connection of a listener; see perch_tcp_cookie */
+	PERCH_FLOW_FAILED = 1u << 4,    /* reset, timed out or refused: perch_tcp_error() says */
+};
+
+/* What all flows share: the first member of struct perch_tcb and struct perch_udp. */
+struct perch_flow {
+	uint8_t kind;             /* enum perch_flow_kind */
+	uint8_t events;           /* enum perch_flow_event, not yet taken */
+	bool in_ready;
+	uint8_t user8;            /* the layer above's, set to 0 at birth */
+	uint32_t user32;          /* the layer above's, set to 0 at birth */
+	uint32_t waiter[2];       /* the layer above's: who waits to read, to write; UINT32_MAX none */
+	struct perch_flow *ready; /* link of net->ready */
+};
+
+/* How to reach a peer, remembered between packets; all zero means not known. */
+struct perch_path {
+	uint16_t neigh; /* slot of the neighbour cache */
+	uint16_t gen;   /* valid while it equals net->path_gen (never 0) */
+};
+
+/* ---- the net -------------------------------------------------------------------------------- */
+
+struct perch_tcp;
+struct perch_udp_table;
+struct perch_neigh_table;
+struct perch_icmp;
+
+struct perch_net {
+	int64_t now_ns; /* the time given to the entry point that is running */
+	struct rte_mempool *pool;
+	uint32_t n_tx;
+	uint16_t path_gen;
+	struct perch_flow *ready_head, *ready_tail;
+	struct perch_tcp *tcp;
+	struct perch_udp_table *udp;
+	struct perch_neigh_table *neigh;
+	struct perch_icmp *icmp;
+	uint64_t rng;
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+	uint64_t drops[PERCH_DROP_COUNT];
+	struct rte_mbuf *tx[PERCH_NET_TX]; /* m->port is the interface index */
+	struct perch_net_config cfg;       /* with the defaults filled in */
+};
+
+/* Bytes of memory that perch_net_open needs for cfg; the same cfg must be given to both. */
+size_t perch_net_bytes(const struct perch_net_config *cfg);
+/* mem: 64-byte aligned, zeroed, the caller's; it outlives the net. Returns 0 or -EINVAL. */
+int perch_net_open(struct perch_net **out, void *mem, const struct perch_net_config *cfg);
+/* Free every packet that is held, and forget all flows without telling their peers. */
+void perch_net_close(struct perch_net *net);
+
+/* Packets as they came from interface ifidx; all are consumed. m->ol_flags may say which checksums
+ * the NIC has verified. */
+void perch_net_input(
+	struct perch_net *net, unsigned ifidx, struct rte_mbuf **pkts, unsigned n, int64_t now_ns);
+
+/* A copy of a packet without ports (ARP, NDP, ICMP error) that another lcore received and answers:
+ * learn from it, answer nothing. Consumes m. */
+void perch_net_learn(struct perch_net *net, unsigned ifidx, struct rte_mbuf *m, int64_t now_ns);
+
+/* Run the timers of flow `id` that are due. Returns when it wants to be named again, or NEVER. */
+int64_t perch_net_expire(struct perch_net *net, uint32_t id, int64_t now_ns);
+
+/* Timers that belong to no flow (neighbour retries). Cheap when nothing is due. */
+void perch_net_tick(struct perch_net *net, int64_t now_ns);
+/* When perch_net_tick next has work, or NEVER. */
+int64_t perch_net_next_tick(const struct perch_net *net);
+
+/* Turn queued data, ACKs, FINs and window updates of all flows that have some into packets in tx,
+ * while there is room in it. Flows left over stay listed for the next call. */
+void perch_net_output(struct perch_net *net, int64_t now_ns);
+
+/* The next flow with events, or NULL. The caller takes flow->events and sets it to 0. */
+struct perch_flow *perch_net_next_ready(struct perch_net *net);
+
+/* The next flow whose deadline became earlier: its id and deadline. False when there is none. */
+bool perch_net_next_arm(struct perch_net *net, uint32_t *id, int64_t *deadline_ns);
+
+/* ---- inside the folder ---------------------------------------------------------------------- */
+
+/* One received packet, parsed down to its transport header and checked up to there. */
+struct perch_rx {
+	struct rte_mbuf *m;       /* data starts at the transport header; padding is cut off */
+	struct perch_ip src, dst;
+	uint16_t l3_len;          /* the IP header (and extensions) stands this far before data */
+	uint8_t ifidx, proto, ttl, tos;
+	bool learn_only;          /* came through perch_net_learn */
+	bool to_group;            /* destination MAC or IP is broadcast or multicast */
+};
+
+static inline void perch_net_drop(struct perch_net *net, enum perch_drop why, struct rte_mbuf *m)
+{
+	net->drops[why]++;
+	rte_pktmbuf_free(m); /* NULL is fine */
+}
+
+/* An empty packet from the pool with the pool's headroom, or NULL (counted). */
+struct rte_mbuf *perch_net_alloc(struct perch_net *net);
+
+/* xorshift64*: the net's own generator, for jitter and ids; never for secrets. */
+uint32_t perch_net_random(struct perch_net *net);
+
+static inline void perch_net_mark_ready(
+	struct perch_net *net, struct perch_flow *f, uint8_t events)
+{
+	f->events |= events;
+	if (f->in_ready)
+		return;
+	f->in_ready = true;
+	f->ready = NULL;
+	if (net->ready_tail)
+		net->ready_tail->ready = f;
+	else
+		net->ready_head = f;
+	net->ready_tail = f;
+}
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * TCP of one lcore (RFC 9293): connections, listeners, and what the layer above may ask of them.
+ *
+ * A connection is a struct perch_tcb in the net's memory. The layer above holds it from
+ * perch_tcp_connect, or from the PERCH_FLOW_ACCEPTED event, until perch_tcp_close or
+ * perch_tcp_abort; after that the net finishes the connection by itself and the pointer is dead.
+ * No call blocks; events on the flow say when to try again.
+ */
+#ifndef PERCH_TCP_LITE_TCP_H
+#define PERCH_TCP_LITE_TCP_H
+
+#include "tcp-lite/net.h"
+#include "tcp-lite/tcb.h"
+
+/* Accept connections on laddr (:: = any address of ours, both families) port lport. `cookie` is
+ * given to each connection. backlog 0 = the net's default.
+ * Returns 0, -EADDRINUSE, -EADDRNOTAVAIL or -ENOBUFS (max_listeners are open). */
+int perch_tcp_listen(struct perch_net *net, const struct perch_ip *laddr, uint16_t lport,
+	uint32_t backlog, void *cookie);
+/* Stop accepting. Half-open connections are reset; accepted ones live on.
+ * Returns 0 or -ENOENT. */
+int perch_tcp_unlisten(struct perch_net *net, const struct perch_ip *laddr, uint16_t lport);
+
+/* What perch_tcp_listen was given for the listener of c; NULL for an active open. */
+void *perch_tcp_cookie(const struct perch_net *net, const struct perch_tcb *c);
+
+/* Active open from laddr:lport (both given; the caller picks the port, for it knows RSS) to
+ * raddr:rport. The SYN leaves at the next perch_net_output. Later PERCH_FLOW_CONNECTED or
+ * PERCH_FLOW_FAILED. Returns 0, -EADDRINUSE (that 4-tuple exists), -EADDRNOTAVAIL, -ENETUNREACH or
+ * -ENOBUFS (max_flows are in use). */
+int perch_tcp_connect(struct perch_net *net, const struct perch_ip *laddr, uint16_t lport,
+	const struct perch_ip *raddr, uint16_t rport, int64_t now_ns, struct perch_tcb **out);
+
+/* Bytes that can be read in order now. 0 with perch_tcp_at_eof: the peer has finished. */
+uint32_t perch_tcp_readable(const struct perch_tcb *c);
+bool perch_tcp_at_eof(const struct perch_tcb *c);
+/* The first contiguous bytes of the receive queue: *data, returns their number (0: none). They
+ * stay valid until consumed. */
+uint32_t perch_tcp_peek(const struct perch_tcb *c, const void **data);
+/* Copy up to len bytes from `offset` bytes into the receive queue, without consuming them. Returns
+ * how many. */
+uint32_t perch_tcp_copy(const struct perch_tcb *c, uint32_t offset, void *to, uint32_t len);
+/* The first n readable bytes are done with; the window may open (n <= readable). */
+void perch_tcp_consume(struct perch_net *net, struct perch_tcb *c, uint32_t n);
+
+/* Room in the send buffer. */
+uint32_t perch_tcp_writable(const struct perch_net *net, const struct perch_tcb *c);
+/* Queue up to len bytes (copied) for sending; they leave at the next perch_net_output. Returns how
+ * many were taken (0: buffer full, wait for WRITABLE), -EPIPE after shutdown or reset by us, the
+ * connection's error, -ENOTCONN before it is open, or -ENOBUFS (no packet buffer: try later). */
+int64_t perch_tcp_write(struct perch_net *net, struct perch_tcb *c, const void *data, uint32_t len);
+
+/* No more data from us: FIN after what is queued. Reading goes on (half-close). */
+void perch_tcp_shutdown(struct perch_net *net, struct perch_tcb *c);
+/* The layer above is done: send what is queued, FIN, and finish in the background; unread or later
+ * data is answered by RST (RFC 2525 section 2.17). The pointer is dead afterwards. */
+void perch_tcp_close(struct perch_net *net, struct perch_tcb *c);
+/* RST now, drop everything. The pointer is dead afterwards. */
+void perch_tcp_abort(struct perch_net *net, struct perch_tcb *c);
+
+/* 0, -ECONNRESET, -ECONNREFUSED, -ETIMEDOUT, -EHOSTUNREACH or -ENETUNREACH. */
+int perch_tcp_error(const struct perch_tcb *c);
+
+struct perch_tcp_counters {
+	uint64_t opened_active, opened_passive, accepted, closed, reset_sent, reset_received;
+	uint64_t segs_in, segs_out, bytes_in, bytes_out;
+	uint64_t retransmits, rto_fired, fast_retransmits, out_of_order, dup_acks_in;
+	uint64_t zero_window_probes, challenge_acks;
+	uint32_t flows, time_wait, listeners; /* now */
+};
+const struct perch_tcp_counters *perch_tcp_counters(const struct perch_net *net);
+
+/* Connections alive, from id *next on: for dumps and drains. NULL at the end. */
+struct perch_tcb *perch_tcp_each(struct perch_net *net, uint32_t *next);
+
+/* ---- inside the folder */
+size_t perch_tcp_bytes(const struct perch_net_config *cfg);
+void perch_tcp_init(struct perch_net *net, void *mem);
+void perch_tcp_fini(struct perch_net *net);
+/* Stages of a burst: touch the table, touch the TCB, then process. */
+void perch_tcp_prefetch_entry(struct perch_net *net, struct perch_rx *rx);
+void perch_tcp_prefetch_tcb(struct perch_net *net, struct perch_rx *rx);
+void perch_tcp_input(struct perch_net *net, struct perch_rx *rx);
+int64_t perch_tcp_expire(struct perch_net *net, uint32_t id);
+void perch_tcp_output(struct perch_net *net);
+bool perch_tcp_next_arm(struct perch_net *net, uint32_t *id, int64_t *deadline_ns);
+
+/* An ICMP error that quotes a segment of ours: from local laddr:lport to raddr:rport, with this
+ * sequence number. err is a negative errno (-ECONNREFUSED, -EHOSTUNREACH, -EMSGSIZE ...); mtu is
+ * for -EMSGSIZE. Checked against the window (RFC 5927). False: no such flow. */
+struct perch_icmp_error {
+	struct perch_ip laddr, raddr;
+	uint16_t lport, rport;
+	uint32_t seq;
+	int err;
+	uint32_t mtu;
+};
+bool perch_tcp_icmp_error(struct perch_net *net, const struct perch_icmp_error *e);
+
+#endif
