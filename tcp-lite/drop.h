@@ -81,7 +81,6 @@
 	X(tx_port_full,         "packet not sent: the port's transmit ring stayed full") \
 	X(no_route,             "no address or gateway of ours reaches that destination") \
 	X(too_big,              "datagram larger than the MTU") \
-	X(steer_ring_full,      "packet for another lcore dropped: its ring was full") \
 	X(tx_stopped,           "packet not sent: the kill switch is on") \
 	/* the engine */ \
 	X(co_exhausted,         "connection refused: no coroutine left for its handler")

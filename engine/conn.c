@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * TCP connections as coroutines see them: tcp-lite's calls, with waiting.
+ *
+ * A struct perch_conn is a struct perch_tcb: there is nothing to add to it but three marks, kept in
+ * the fields that tcp-lite leaves to the layer above. user32 is how many bytes the last view holds.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "engine/address.h"
+#include "engine/lcore.h"
+#include "tcp-lite/ip.h"
+#include "tcp-lite/tcp.h"
+
+enum conn_mark { /* perch_flow.user8 */
+	OF_HANDLER = 1u << 0, /* let go when its handler returns, not before */
+	HUNG_UP = 1u << 1,    /* the handler has called perch_hangup */
+	ABORTED = 1u << 2,    /* the handler has called perch_abort */
+};
+
+enum side { READER, WRITER }; /* index of perch_flow.waiter */
+
+enum dial_ports { /* RFC 6056 section 3.2 */
+	FIRST_EPHEMERAL = 32768,
+	EPHEMERAL_PORTS = 65536 - FIRST_EPHEMERAL,
+};
+
+static struct perch_tcb *tcb_of(struct perch_conn *c)
+{
+	return (struct perch_tcb *)c;
+}
+
+static struct perch_conn *conn_of(struct perch_tcb *t)
+{
+	return (struct perch_conn *)t;
+}
+
+/* Park until an event of that side. A result other than 0 and -ETIMEDOUT may mean that another
+ * coroutine has hung up: then the flow is not touched again. */
+static int wait_for(struct perch_lcore *l, struct perch_flow *f, enum side side, int64_t deadline)
+{
+	int rc;
+
+	if (f->waiter[side] != PERCH_CO_NONE)
+		return -EBUSY; /* one reader and one writer at a time */
+	f->waiter[side] = perch_co_id(l->sched, perch_co_current(l->sched));
+	rc = perch_co_park(l->sched, deadline);
+	if (rc != -EBADF)
+		f->waiter[side] = PERCH_CO_NONE;
+	return rc;
+}
+
+static void give_back_view(struct perch_lcore *l, struct perch_tcb *t)
+{
+	if (t->flow.user32) {
+		perch_tcp_consume(l->net, t, t->flow.user32);
+		t->flow.user32 = 0;
+	}
+}
+
+static bool is_gone(const struct perch_tcb *t)
+{
+	return t->flow.user8 & (HUNG_UP | ABORTED);
+}
+
+/* Why there is nothing to read: 0 at the end of the stream, a negative errno, or 1: not yet. */
+static int why_empty(const struct perch_tcb *t)
+{
+	int error;
+
+	if (perch_tcp_at_eof(t))
+		return 0;
+	error = perch_tcp_error(t);
+	return error ? error : 1;
+}
+
+/* ---- a connection's life -------------------------------------------------------------------- */
+
+static void forget_waiters(struct perch_lcore *l, struct perch_flow *f)
+{
+	unsigned i;
+
+	for (i = 0; i < 2; i++)
+		if (f->waiter[i] != PERCH_CO_NONE)
+			perch_co_wake(l->sched, perch_co_by_id(l->sched, f->waiter[i]), -EBADF);
+}
+
+static void let_go(struct perch_lcore *l, struct perch_tcb *t, bool abort)
+{
+	forget_waiters(l, &t->flow);
+	if (abort) {
+		perch_tcp_abort(l->net, t);
+	} else {
+		give_back_view(l, t);
+		perch_tcp_close(l->net, t);
+	}
+}
+
+static void conn_main(void *arg)
+{
+	struct perch_tcb *t = arg;
+	struct perch_listener *n = perch_tcp_cookie(perch_lcore_self->net, t);
+
+	n->fn(conn_of(t), n->arg);
+	let_go(perch_lcore_self, t, t->flow.user8 & ABORTED);
+}
+
+void perch_conn_accept(struct perch_lcore *l, struct perch_flow *f)
+{
+	struct perch_tcb *t = (struct perch_tcb *)f;
+
+	f->waiter[READER] = f->waiter[WRITER] = PERCH_CO_NONE;
+	f->user8 = OF_HANDLER;
+	if (perch_co_spawn(l->sched, conn_main, t, 0))
+		return;
+	l->net->drops[PERCH_DROP_co_exhausted]++;
+	perch_tcp_abort(l->net, t);
+}
+
+void perch_shutdown(struct perch_conn *c)
+{
+	perch_tcp_shutdown(perch_lcore_self->net, tcb_of(c));
+}
+
+void perch_hangup(struct perch_conn *c)
+{
+	struct perch_tcb *t = tcb_of(c);
+
+	if (t->flow.user8 & OF_HANDLER) {
+		t->flow.user8 |= HUNG_UP;
+		perch_tcp_shutdown(perch_lcore_self->net, t);
+	} else {
+		let_go(perch_lcore_self, t, false);
+	}
+}
+
+void perch_abort(struct perch_conn *c)
+{
+	struct perch_tcb *t = tcb_of(c);
+
+	if (t->flow.user8 & OF_HANDLER)
+		t->flow.user8 |= ABORTED;
+	else
+		let_go(perch_lcore_self, t, true);
+}
+
+int perch_listen(struct perch *e, const struct perch_addr *local, uint16_t port,
+	perch_handler fn, void *arg)
+{
+	struct perch_addr addr = {.port = port};
+	unsigned i;
+	int rc = 0;
+
+	if (!fn || port == 0)
+		return -EINVAL;
+	if (local)
+		memcpy(addr.ip, local->ip, sizeof(addr.ip));
+	if (perch_lcore_self && perch_lcore_self->engine == e)
+		return perch_lcore_self->phase == PERCH_RUNNING
+			? perch_lcore_listen(perch_lcore_self, &addr, fn, arg)
+			: -ECANCELED;
+	if (atomic_load(&e->running))
+		return -EBUSY;
+	for (i = 0; i < e->n_lcores && rc == 0; i++)
+		rc = perch_lcore_listen(e->lcores[i], &addr, fn, arg);
+	return rc;
+}
+
+/* ---- dialling ------------------------------------------------------------------------------- */
+
+/* Open from a local port whose answers RSS brings to this lcore. */
+static int connect_from(struct perch_lcore *l, struct perch_addr *from, const struct perch_addr *to,
+	struct perch_tcb **out)
+{
+	struct perch_ip laddr = perch_ip_of(from), raddr = perch_ip_of(to);
+	uint32_t first = perch_net_random(l->net), i;
+	int rc = -EADDRINUSE;
+	uint16_t port;
+
+	if (from->port)
+		return perch_tcp_connect(
+			l->net, &laddr, from->port, &raddr, to->port, l->now_ns, out);
+	for (i = 0; i < EPHEMERAL_PORTS && rc == -EADDRINUSE; i++) {
+		port = (uint16_t)(FIRST_EPHEMERAL + (first + i) % EPHEMERAL_PORTS);
+		if (perch_port_lcore_of(l->port, to->ip, from->ip, to->port, port, IPPROTO_TCP) ==
+			l->id)
+			rc = perch_tcp_connect(
+				l->net, &laddr, port, &raddr, to->port, l->now_ns, out);
+	}
+	return rc;
+}
+
+int perch_dial(const struct perch_addr *to, const struct perch_addr *from,
+	struct perch_conn **out, int64_t deadline_ns)
+{
+	struct perch_lcore *l = perch_lcore_self;
+	struct perch_ip raddr = perch_ip_of(to), next_hop, laddr;
+	struct perch_addr source;
+	struct perch_tcb *t;
+	unsigned ifidx;
+	int rc;
+
+	*out = NULL;
+	if (to->port == 0)
+		return -EINVAL;
+	rc = perch_ip_route(l->net, &raddr, &ifidx, &next_hop, &laddr);
+	if (rc < 0)
+		return rc;
+	source = from ? *from : perch_addr_of(&laddr, 0);
+	rc = connect_from(l, &source, to, &t);
+	if (rc < 0)
+		return rc;
+	t->flow.waiter[READER] = t->flow.waiter[WRITER] = PERCH_CO_NONE;
+	while (rc == 0 && !perch_tcp_is_open(t)) {
+		rc = perch_tcp_error(t);
+		if (rc == 0)
+			rc = wait_for(l, &t->flow, WRITER, deadline_ns);
+	}
+	if (rc < 0) {
+		let_go(l, t, true);
+		return rc;
+	}
+	*out = conn_of(t);
+	return 0;
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+/* Wait until `enough` bytes can be read. Returns 1 when they can, 0 at the end of the stream (some
+ * may be left), or a negative errno. */
+static int wait_readable(
+	struct perch_lcore *l, struct perch_tcb *t, uint32_t enough, int64_t deadline_ns)
+{
+	int rc;
+
+	if (is_gone(t))
+		return -EBADF;
+	give_back_view(l, t);
+	while (perch_tcp_readable(t) < enough) {
+		rc = why_empty(t);
+		if (rc <= 0)
+			return rc;
+		rc = wait_for(l, &t->flow, READER, deadline_ns);
+		if (rc < 0)
+			return rc;
+	}
+	return 1;
+}
+
+struct perch_bytes perch_next(struct perch_conn *c, int64_t deadline_ns)
+{
+	struct perch_tcb *t = tcb_of(c);
+	struct perch_bytes b = {NULL, wait_readable(perch_lcore_self, t, 1, deadline_ns)};
+
+	if (b.len > 0) {
+		t->flow.user32 = perch_tcp_peek(t, &b.data);
+		b.len = t->flow.user32;
+	}
+	return b;
+}
+
+int64_t perch_read(struct perch_conn *c, void *buf, size_t len, int64_t deadline_ns)
+{
+	struct perch_tcb *t = tcb_of(c);
+	int rc;
+
+	if (len == 0)
+		return -EINVAL;
+	rc = wait_readable(perch_lcore_self, t, 1, deadline_ns);
+	if (rc <= 0)
+		return rc;
+	len = perch_tcp_copy(t, 0, buf, (uint32_t)RTE_MIN(len, (size_t)UINT32_MAX));
+	perch_tcp_consume(perch_lcore_self->net, t, (uint32_t)len);
+	return (int64_t)len;
+}
+
+struct perch_bytes perch_want(struct perch_conn *c, size_t n, int64_t deadline_ns)
+{
+	struct perch_tcb *t = tcb_of(c);
+	struct perch_bytes b = {NULL, -EINVAL};
+	int rc;
+
+	if (n == 0 || n > PERCH_WANT_MAX)
+		return b;
+	b.len = wait_readable(perch_lcore_self, t, (uint32_t)n, deadline_ns);
+	if (b.len < 0)
+		return b;
+	rc = perch_tcp_pull(
+		perch_lcore_self->net, t, RTE_MIN((uint32_t)n, perch_tcp_readable(t)));
+	b.len = rc < 0 ? rc : (int64_t)perch_tcp_peek(t, &b.data);
+	return b;
+}
+
+int perch_take(struct perch_conn *c, size_t n)
+{
+	struct perch_tcb *t = tcb_of(c);
+
+	if (n > perch_tcp_readable(t) - t->flow.user32)
+		return -EINVAL;
+	give_back_view(perch_lcore_self, t);
+	perch_tcp_consume(perch_lcore_self->net, t, (uint32_t)n);
+	return 0;
+}
+
+int64_t perch_rx_time(const struct perch_conn *c)
+{
+	return perch_tcp_rx_time((const struct perch_tcb *)c);
+}
+
+/* ---- writing -------------------------------------------------------------------------------- */
+
+int64_t perch_write(struct perch_conn *c, const void *data, size_t len, int64_t deadline_ns)
+{
+	const int64_t pool_retry_ns = 1000000;
+	struct perch_lcore *l = perch_lcore_self;
+	struct perch_tcb *t = tcb_of(c);
+	const uint8_t *from = data;
+	size_t done = 0;
+	int64_t n;
+	int rc;
+
+	if (is_gone(t))
+		return -EBADF;
+	for (;;) {
+		n = perch_tcp_write(l->net, t, from + done,
+			(uint32_t)RTE_MIN(len - done, (size_t)UINT32_MAX));
+		if (n < 0 && n != -ENOBUFS)
+			return n;
+		done += n > 0 ? (size_t)n : 0;
+		if (done == len)
+			return (int64_t)len;
+		if (n == -ENOBUFS) /* the pool is empty: others must let go of packets first */
+			rc = wait_for(l, &t->flow, WRITER,
+				RTE_MIN(deadline_ns, l->now_ns + pool_retry_ns));
+		else
+			rc = wait_for(l, &t->flow, WRITER, deadline_ns);
+		if (rc == -ETIMEDOUT && l->now_ns < deadline_ns)
+			rc = 0;
+		if (rc < 0)
+			return rc;
+	}
+}
+
+/* ---- looking -------------------------------------------------------------------------------- */
+
+void perch_flow_info(const struct perch_conn *c, struct perch_flow_info *out)
+{
+	const struct perch_tcb *t = (const struct perch_tcb *)c;
+	struct perch_tcp_info i;
+
+	perch_tcp_info(t, &i);
+	*out = (struct perch_flow_info){
+		.local = perch_addr_of(&t->laddr, t->lport),
+		.remote = perch_addr_of(&t->raddr, t->rport),
+		.state = i.state,
+		.readable_bytes = perch_tcp_readable(t),
+		.unsent_bytes = i.unsent_bytes,
+		.unacked_bytes = i.unacked_bytes,
+		.mss_bytes = i.mss_bytes,
+		.cwnd_bytes = i.cwnd_bytes,
+		.peer_window_bytes = i.peer_window_bytes,
+		.srtt_ns = i.srtt_ns,
+		.rto_ns = i.rto_ns,
+	};
+}

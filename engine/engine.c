@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * An engine's life: open, run or poll, stop, close.
+ */
+#include "engine/lcore.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "drivers-glue/eal.h"
+#include "engine/config.h"
+
+static int choose_seed(struct perch *e, const struct perch_config *cfg, struct perch_why *why)
+{
+	e->seed = cfg->seed;
+	if (e->seed == 0 && getrandom(&e->seed, sizeof(e->seed), 0) != sizeof(e->seed))
+		return perch_why(why, -EIO, "the kernel gave no random seed");
+	return 0;
+}
+
+static int open_lcores(
+	struct perch *e, const struct perch_config *cfg, const int *cpus, struct perch_why *why)
+{
+	struct perch_sched_config sched;
+	struct perch_net_config net;
+	struct perch_port_info port;
+	unsigned i, k, wanted = e->n_lcores;
+	int rc;
+
+	perch_port_info(e->port, &port);
+	rc = perch_config_net(cfg, &port, e->seed, &net, why);
+	if (rc < 0)
+		return rc;
+	perch_config_sched(cfg, &sched);
+	e->n_lcores = 0;
+	e->lcores = calloc(wanted, sizeof(*e->lcores));
+	if (!e->lcores)
+		return perch_why(why, -ENOMEM, "out of memory");
+	for (i = 0; i < wanted; i++) {
+		rc = perch_lcore_open(&e->lcores[i], e, i, cpus[i], &net, &sched);
+		if (rc < 0)
+			return perch_why(why, rc, "lcore %u cannot get the memory for its limits "
+				"(%u connections): %s", i, net.max_flows, strerror(-rc));
+		e->n_lcores++;
+	}
+	for (i = 0; i < wanted; i++)
+		for (k = 0; k < wanted; k++)
+			if (i != k && cpus[i] == cpus[k])
+				e->lcores[i]->shared_cpu = true;
+	return 0;
+}
+
+static int open_parts(struct perch *e, const struct perch_config *cfg, struct perch_why *why)
+{
+	char text[sizeof(why->text)] = "";
+	struct perch_eal_config eal;
+	struct perch_port_config port;
+	int cpus[PERCH_MAX_LCORES], rc;
+
+	perch_config_eal(cfg, &eal);
+	rc = perch_eal_start(&eal, text, sizeof(text));
+	if (rc < 0)
+		return perch_why(why, rc, "%s", text);
+	e->eal_started = true;
+	rc = perch_config_lcores(cfg, cpus, why);
+	if (rc < 0)
+		return rc;
+	e->n_lcores = (unsigned)rc;
+	perch_config_port(cfg, e->n_lcores, cpus, &port);
+	rc = perch_port_open(&e->port, &port, text, sizeof(text));
+	if (rc < 0) {
+		e->n_lcores = 0;
+		return perch_why(why, rc, "%s", text);
+	}
+	return open_lcores(e, cfg, cpus, why);
+}
+
+int perch_open(struct perch **out, const struct perch_config *cfg, struct perch_why *why)
+{
+	struct perch *e;
+	int rc;
+
+	if (!out || !cfg)
+		return perch_why(why, -EINVAL, "perch_open needs a place for the engine and a "
+			"configuration");
+	*out = NULL;
+	rc = perch_config_check(cfg, why);
+	if (rc < 0)
+		return rc;
+	e = calloc(1, sizeof(*e));
+	if (!e)
+		return perch_why(why, -ENOMEM, "out of memory");
+	pthread_mutex_init(&e->lock, NULL);
+	e->idle = cfg->idle;
+	e->drain_ns = cfg->drain_ns ? cfg->drain_ns : INT64_C(1000000000);
+	rc = choose_seed(e, cfg, why);
+	if (rc == 0)
+		rc = open_parts(e, cfg, why);
+	if (rc < 0) {
+		perch_close(e);
+		return rc;
+	}
+	*out = e;
+	return 0;
+}
+
+static void free_commands(struct perch *e, bool all)
+{
+	struct perch_command **at = &e->sent, *c;
+
+	while ((c = *at)) {
+		if (all || atomic_load_explicit(&c->done, memory_order_acquire)) {
+			*at = c->next;
+			free(c);
+		} else {
+			at = &c->next;
+		}
+	}
+}
+
+void perch_close(struct perch *e)
+{
+	unsigned i;
+
+	if (!e)
+		return;
+	for (i = 0; i < e->n_lcores; i++)
+		perch_lcore_close(e->lcores[i]);
+	free(e->lcores);
+	if (e->port)
+		perch_port_close(e->port);
+	if (e->poll_entered)
+		perch_eal_leave_thread();
+	if (e->eal_started)
+		perch_eal_stop();
+	free_commands(e, true);
+	pthread_mutex_destroy(&e->lock);
+	free(e);
+}
+
+static void run_until_stopped(struct perch_lcore *l)
+{
+	perch_lcore_self = l;
+	while (l->phase != PERCH_STOPPED)
+		if (perch_lcore_turn(l) == 0)
+			perch_lcore_idle(l);
+	perch_lcore_self = NULL;
+}
+
+static void *lcore_main(void *arg)
+{
+	struct perch_lcore *l = arg;
+	bool entered = perch_eal_enter_thread() == 0; /* else slower: no mempool cache */
+
+	run_until_stopped(l);
+	if (entered)
+		perch_eal_leave_thread();
+	return NULL;
+}
+
+static int start_thread(struct perch_lcore *l)
+{
+	pthread_attr_t attr;
+	cpu_set_t cpus;
+	char name[16];
+	int rc;
+
+	pthread_attr_init(&attr);
+	if (l->cpu >= 0) {
+		CPU_ZERO(&cpus);
+		CPU_SET((unsigned)l->cpu, &cpus);
+		pthread_attr_setaffinity_np(&attr, sizeof(cpus), &cpus);
+	}
+	rc = pthread_create(&l->thread, &attr, lcore_main, l);
+	pthread_attr_destroy(&attr);
+	if (rc != 0)
+		return -rc;
+	snprintf(name, sizeof(name), "perch-%u", l->id);
+	pthread_setname_np(l->thread, name);
+	l->has_thread = true;
+	return 0;
+}
+
+int perch_run(struct perch *e)
+{
+	sigset_t all, before;
+	unsigned i;
+	int rc = 0;
+
+	if (atomic_exchange(&e->running, true))
+		return -EBUSY;
+	/* The lcores' threads take no signals: those are the caller's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	for (i = 0; i < e->n_lcores && rc == 0; i++)
+		rc = start_thread(e->lcores[i]);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc < 0)
+		perch_stop(e);
+	for (i = 0; i < e->n_lcores; i++) {
+		if (e->lcores[i]->has_thread)
+			pthread_join(e->lcores[i]->thread, NULL);
+		e->lcores[i]->has_thread = false;
+	}
+	atomic_store(&e->running, false);
+	return rc;
+}
+
+int perch_poll(struct perch *e, unsigned turns)
+{
+	struct perch_lcore *l = e->lcores[0], *outer = perch_lcore_self;
+	unsigned done, work = 0;
+
+	if (e->n_lcores != 1)
+		return -EINVAL;
+	if (l->phase == PERCH_STOPPED)
+		return -ESHUTDOWN;
+	if (unlikely(!e->poll_entered))
+		e->poll_entered = perch_eal_enter_thread() == 0;
+	perch_lcore_self = l;
+	while (turns-- > 0 && (done = perch_lcore_turn(l)) > 0)
+		work += done;
+	perch_lcore_self = outer;
+	return (int)RTE_MIN(work, (unsigned)INT32_MAX);
+}
+
+void perch_stop(struct perch *e)
+{
+	atomic_store(&e->stop, true);
+}
+
+void perch_mute(struct perch *e, bool muted)
+{
+	atomic_store(&e->muted, muted);
+}
+
+unsigned perch_lcores(const struct perch *e)
+{
+	return e->n_lcores;
+}
+
+static int start_on(struct perch *e, struct perch_lcore *l, const struct perch_command *given)
+{
+	struct perch_command *c = malloc(sizeof(*c));
+
+	if (!c)
+		return -ENOBUFS;
+	*c = *given;
+	if (rte_ring_enqueue(l->commands, c) != 0) {
+		free(c);
+		return -ENOBUFS;
+	}
+	c->next = e->sent;
+	e->sent = c;
+	return 0;
+}
+
+int perch_start(struct perch *e, int lcore, void (*fn)(void *), void *arg, unsigned flags)
+{
+	struct perch_command c = {.fn = fn, .arg = arg, .flags = flags};
+	unsigned i;
+	int rc = 0;
+
+	if (!fn || lcore < PERCH_EVERY_LCORE || lcore >= (int)e->n_lcores)
+		return -EINVAL;
+	pthread_mutex_lock(&e->lock);
+	free_commands(e, false);
+	for (i = 0; i < e->n_lcores && rc == 0; i++)
+		if (lcore == PERCH_EVERY_LCORE || lcore == (int)i)
+			rc = start_on(e, e->lcores[i], &c);
+	pthread_mutex_unlock(&e->lock);
+	return rc;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * An lcore owns one of everything: its queue of the port, its net, its scheduler, its timing wheel,
+ * its clock and counters. Nothing in it is touched by another thread but the command ring and the
+ * flags marked so.
+ */
+#ifndef PERCH_ENGINE_LCORE_H
+#define PERCH_ENGINE_LCORE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_ring.h>
+
+#include "drivers-glue/port.h"
+#include "engine/clock.h"
+#include "engine/perch.h"
+#include "sched/coro.h"
+#include "sched/wheel.h"
+#include "tcp-lite/net.h"
+
+enum perch_lcore_limits {
+	PERCH_BURST = 32,      /* packets received per turn: two cache-friendly vector bursts */
+	PERCH_COMMANDS = 1024, /* perch_start calls that may wait for a running lcore */
+};
+
+enum perch_phase {        /* the life of an lcore, driven by its own turns */
+	PERCH_RUNNING,
+	PERCH_SETTLING,   /* stop was asked for: accepts no more, deals with what came before */
+	PERCH_UNWINDING,  /* coroutines are cancelled, connections finish */
+	PERCH_STOPPED,
+};
+
+/* What perch_start hands to an lcore; freed by the lcore's control side. */
+struct perch_command {
+	void (*fn)(void *);
+	void *arg;
+	unsigned flags;
+	_Atomic bool done; /* set by the lcore; then a control thread may free it */
+	struct perch_command *next;
+};
+
+struct perch_listener { /* the cookie of tcp-lite's listener */
+	struct perch_addr local;
+	perch_handler fn;
+	void *arg;
+};
+
+struct perch_lcore {
+	/* The turn. */
+	int64_t now_ns;
+	struct perch_port *port;
+	struct perch_net *net;
+	struct perch_sched *sched;
+	struct perch_wheel *flow_timers; /* ids are TCP flow ids */
+	struct perch_clock clock;
+	struct rte_ring *commands;
+	bool shared_cpu;          /* another lcore has the same CPU: give way when idle */
+	enum perch_phase phase;
+	int64_t phase_until_ns;   /* when the current phase ends at the latest */
+	int64_t busy_ns;          /* the last turn that found something to do */
+	int64_t tx_held_ns;       /* since when the port has taken nothing; 0: it does */
+	uint64_t turns, idle_turns;
+	uint64_t tx_taken;        /* packets that the port took */
+
+	/* Set up once. */
+	struct perch *engine;
+	unsigned id;
+	int cpu;                  /* -1: not pinned */
+	struct perch_listener *listeners;
+	unsigned n_listeners, max_listeners;
+	void *net_memory, *commands_memory;
+	size_t net_memory_bytes, commands_bytes;
+	pthread_t thread;
+	bool has_thread;
+};
+
+struct perch {
+	unsigned n_lcores;
+	struct perch_lcore **lcores;
+	struct perch_port *port;
+	enum perch_idle idle;
+	int64_t drain_ns;
+	uint64_t seed;
+	_Atomic bool stop, muted, running;
+	bool eal_started;
+	bool poll_entered;        /* perch_poll gave its thread an lcore id */
+	pthread_mutex_t lock;     /* guards sent; never taken by a turn */
+	struct perch_command *sent;
+};
+
+/* The lcore whose turn this thread runs, or NULL. The one thread-local of perch: it is what makes
+ * plain calls like perch_sleep(deadline) possible in a handler. */
+extern __thread struct perch_lcore *perch_lcore_self;
+
+/* Set up and tear down; the port is open. Returns 0 or a negative errno. Control. */
+int perch_lcore_open(struct perch_lcore **out, struct perch *e, unsigned id, int cpu,
+	const struct perch_net_config *net, const struct perch_sched_config *sched);
+void perch_lcore_close(struct perch_lcore *l);
+
+/* One turn. Returns how many packets, timers, events and coroutines it dealt with. */
+unsigned perch_lcore_turn(struct perch_lcore *l);
+
+/* Wait as the idle policy says, after a turn that found nothing. */
+void perch_lcore_idle(struct perch_lcore *l);
+
+/* Listen on this lcore. Its own thread, or control while it does not run. */
+int perch_lcore_listen(
+	struct perch_lcore *l, const struct perch_addr *local, perch_handler fn, void *arg);
+void perch_lcore_unlisten(struct perch_lcore *l);
+
+/* Give an accepted connection its coroutine. */
+void perch_conn_accept(struct perch_lcore *l, struct perch_flow *f);
+
+#endif

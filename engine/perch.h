@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * perch: TCP and UDP over DPDK, each flow handled by a coroutine written as plain blocking code.
+ *
+ *	static void echo(struct perch_conn *c, void *arg)
+ *	{
+ *		struct perch_bytes b;
+ *
+ *		while ((b = perch_next(c, PERCH_FOREVER)).len > 0)
+ *			if (perch_write(c, b.data, b.len, PERCH_FOREVER) < 0)
+ *				break;
+ *	}
+ *
+ *	struct perch_config cfg = {.vdevs = (const char *[]){"net_tap0", NULL},
+ *		.addrs = (const char *[]){"10.99.0.2/24", NULL}};
+ *	struct perch *engine;
+ *
+ *	perch_open(&engine, &cfg, NULL);
+ *	perch_listen(engine, NULL, 7, echo, NULL);
+ *	perch_run(engine);
+ *	perch_close(engine);
+ *
+ * Conventions. Zero means default in every configuration field. Handles are opaque. Errors are
+ * negative errno values; errno itself is never set, for coroutines share a thread. Every call that
+ * can park takes an absolute deadline in nanoseconds of perch_now(), last; then it returns
+ * -ETIMEDOUT. After perch_stop all parking calls return -ECANCELED: return from your coroutine.
+ *
+ * Contexts. "Control": any ordinary thread. "Coroutine": code that perch runs on an lcore, that is
+ * handlers and what they call. A handle belongs to the lcore of the coroutine that got it.
+ *
+ * A coroutine's stack moves out of the way while it is parked: addresses of its locals are good for
+ * itself, and for the calls below, but must not be given to another coroutine or thread. Spawn with
+ * PERCH_PRIVATE_STACK for code that needs that, or that holds more than about 2 KB of locals.
+ */
+#ifndef PERCH_H
+#define PERCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PERCH_API __attribute__((visibility("default")))
+
+#define PERCH_VERSION "0.1.0"
+
+/* A deadline that never comes. */
+#define PERCH_FOREVER INT64_MAX
+
+struct perch;      /* an engine: a port, and the lcores that serve it */
+struct perch_conn; /* a TCP connection */
+struct perch_udp;  /* a bound UDP socket */
+
+/* ---- addresses ------------------------------------------------------------------------------ */
+
+/* An IPv6 address, or an IPv4 one as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2), and a port. */
+struct perch_addr {
+	uint8_t ip[16]; /* network order */
+	uint16_t port;  /* host order */
+};
+
+/* From "10.0.0.1" or "fd00::1". Returns 0 or -EINVAL. Any context. */
+PERCH_API int perch_addr_parse(const char *ip, uint16_t port, struct perch_addr *out);
+
+enum { PERCH_ADDR_TEXT = 64 };
+/* To "10.0.0.1:80" or "[fd00::1]:80". Returns buf. Any context. */
+PERCH_API char *perch_addr_text(const struct perch_addr *a, char buf[PERCH_ADDR_TEXT]);
+
+/* ---- an engine ------------------------------------------------------------------------------ */
+
+enum perch_profile {
+	PERCH_LATENCY, /* RTO floor 5 ms, no delayed ACKs: data centres, the default */
+	PERCH_WAN,     /* RTO floor 200 ms, ACKs delayed by up to 40 ms */
+};
+
+enum perch_idle {
+	PERCH_BUSY_POLL, /* never sleep: lowest latency, one CPU at 100 % per lcore */
+	PERCH_BACK_OFF,  /* sleep in growing steps up to 100 us when nothing happens */
+};
+
+struct perch_config {
+	/* EAL, started once per process; a second engine adds its vdevs to it. Raw EAL arguments, as
+	 * on a DPDK command line without argv[0], replace the other four fields. */
+	int eal_argc;
+	char *const *eal_argv;
+	const char *const *vdevs; /* "net_tap0,iface=perch0", ..., NULL */
+	bool no_huge;             /* ordinary pages: no root needed, no physical NIC, slower */
+	bool pci;                 /* probe PCI devices */
+	uint32_t memory_mb;
+
+	/* The port. */
+	const char *port;         /* ethdev name or PCI address; NULL: the port number port_index */
+	uint16_t port_index;
+	const char *const *addrs; /* required: "10.99.0.2/24", "fd00:99::2/64", ..., NULL; a range
+	                           * "10.99.0.2-10.99.0.200/24" owns every address in it */
+	const char *gw4, *gw6;
+	uint16_t mtu;             /* IP bytes; default 1500 */
+	bool promiscuous;
+	bool no_offloads;         /* all checksums in software */
+
+	/* The lcores: threads that perch_run makes, or one, driven by perch_poll. */
+	uint16_t lcores;          /* default: what EAL was given by -l or --lcores, else 1 */
+	const int *cpus;          /* CPU of each lcore, -1 not pinned; default: as EAL was told */
+	enum perch_idle idle;
+
+	/* Limits, each per lcore. Reserved at open; beyond them requests are refused and counted. */
+	uint32_t max_conns;       /* TCP connections, TIME_WAIT included; default 4,096 */
+	uint32_t max_coroutines;  /* default max_conns + 1,024 */
+	uint32_t max_listeners;   /* default 64 */
+	uint32_t max_udp;         /* default 64 */
+	uint32_t mbufs;           /* packet buffers of 2 KB; default 16,384 */
+	uint32_t stack_bytes;     /* the stack that coroutines run on; default 256 KB */
+
+	/* TCP. */
+	enum perch_profile profile;
+	uint32_t sndbuf_bytes, rcvbuf_bytes; /* per connection; default 256 KB each */
+	uint32_t backlog;         /* per listener; default 1,024 */
+	int64_t time_wait_ns;     /* 2 MSL; default 60 s */
+	int64_t keepalive_ns;     /* idle time before the first probe; 0: off */
+
+	int64_t drain_ns;         /* how long a stop waits for connections to finish; default 1 s */
+	uint64_t seed;            /* for all randomness; 0: from the kernel */
+};
+
+/* One sentence that says what went wrong and what to do. */
+struct perch_why {
+	char text[256];
+};
+
+/* Open an engine: EAL, port, pools, one of everything for each lcore. cfg and its strings are not
+ * kept. why may be NULL. Control. Returns 0, or a negative errno with why filled in. */
+PERCH_API int perch_open(struct perch **out, const struct perch_config *cfg, struct perch_why *why);
+
+/* Make the lcores' threads, and wait until they have stopped. Signals, affinity and stdio of the
+ * process are left alone. Control. Returns 0, -EBUSY if the engine is running, or why no thread
+ * could be made. */
+PERCH_API int perch_run(struct perch *e);
+
+/* Or drive a one-lcore engine from a thread of your own, always the same: at most `turns` turns,
+ * fewer when there is nothing to do. Returns how many packets, timers and coroutines were dealt
+ * with (0: idle), -ESHUTDOWN when a stop is complete, or -EINVAL with several lcores. */
+PERCH_API int perch_poll(struct perch *e, unsigned turns);
+
+/* Stop: accept no more, cancel the coroutines, finish what is queued for at most drain_ns. Returns
+ * at once. Any context, signal handlers too. */
+PERCH_API void perch_stop(struct perch *e);
+
+/* The kill switch: from its next turn on, every lcore drops what it would send, and counts it
+ * (tx_stopped). false lets go again. Any context, signal handlers too. */
+PERCH_API void perch_mute(struct perch *e, bool muted);
+
+/* Free everything. The engine must have stopped or never have run. Control. NULL is fine. */
+PERCH_API void perch_close(struct perch *e);
+
+/* How many lcores the engine has. Any context. */
+PERCH_API unsigned perch_lcores(const struct perch *e);
+
+/* ---- coroutines ----------------------------------------------------------------------------- */
+
+enum perch_spawn_flags {
+	PERCH_PRIVATE_STACK = 1u << 0, /* a stack whose addresses stay valid while parked */
+};
+
+enum { PERCH_EVERY_LCORE = -1 };
+
+/* Run fn(arg) as a coroutine on that lcore, or one on each. Before perch_run, or at any time
+ * after it: the door from control threads to the lcores. Returns 0, -EINVAL or -ENOBUFS. */
+PERCH_API int perch_start(struct perch *e, int lcore, void (*fn)(void *), void *arg, unsigned flags);
+
+/* The same on the caller's lcore. Coroutine. Returns 0 or -ENOBUFS (counted). */
+PERCH_API int perch_spawn(void (*fn)(void *), void *arg, unsigned flags);
+
+/* Park until then. Coroutine. Returns 0 or -ECANCELED. */
+PERCH_API int perch_sleep(int64_t deadline_ns);
+
+/* Let the others run. Coroutine. Returns 0 or -ECANCELED. */
+PERCH_API int perch_yield(void);
+
+/* The time at which this turn began. Coroutine. */
+PERCH_API int64_t perch_now(void);
+
+/* The engine and the lcore number of the caller. Coroutine. */
+PERCH_API struct perch *perch_self(void);
+PERCH_API unsigned perch_lcore(void);
+
+/* ---- TCP ------------------------------------------------------------------------------------ */
+
+/* Handles one accepted connection; returning closes it. */
+typedef void (*perch_handler)(struct perch_conn *c, void *arg);
+
+/* Accept on that port of local (NULL: every address, both families): each connection gets a
+ * coroutine that runs fn(c, arg). In control, before the engine runs: on all its lcores. In a
+ * coroutine: on the caller's lcore. Returns 0, -EADDRINUSE, -EADDRNOTAVAIL, -EINVAL, -EBUSY or
+ * -ENOBUFS. */
+PERCH_API int perch_listen(struct perch *e, const struct perch_addr *local, uint16_t port,
+	perch_handler fn, void *arg);
+
+/* Connect. from NULL, or its port 0: chosen so that the answers come to this lcore (RFC 6056).
+ * Coroutine. Returns 0 and the caller owns *out until perch_hangup or perch_abort; or
+ * -ECONNREFUSED, -ETIMEDOUT, -EHOSTUNREACH, -ENETUNREACH, -EADDRINUSE, -EADDRNOTAVAIL, -ENOBUFS. */
+PERCH_API int perch_dial(const struct perch_addr *to, const struct perch_addr *from,
+	struct perch_conn **out, int64_t deadline_ns);
+
+/* A view of received bytes: len > 0 bytes at data; 0 the peer has finished; < 0 an error. */
+struct perch_bytes {
+	const void *data;
+	int64_t len;
+};
+
+/* The next received bytes, as they lie in the packets: no copy. The view of the call before is
+ * given back; this one is good until the next perch_next, perch_read, perch_take or close on c.
+ * Coroutine. */
+PERCH_API struct perch_bytes perch_next(struct perch_conn *c, int64_t deadline_ns);
+
+/* Copy 1 .. len received bytes to buf. Coroutine. Returns how many, 0 at the end, or < 0. */
+PERCH_API int64_t perch_read(struct perch_conn *c, void *buf, size_t len, int64_t deadline_ns);
+
+/* For framed protocols: wait until n bytes (at most PERCH_WANT_MAX) have come and view them, or
+ * more, in one piece, without taking them. Fewer only when the peer has finished. Coroutine. */
+enum { PERCH_WANT_MAX = 1400 };
+PERCH_API struct perch_bytes perch_want(struct perch_conn *c, size_t n, int64_t deadline_ns);
+/* The first n bytes of the last perch_want are done with. Coroutine. Returns 0 or -EINVAL. */
+PERCH_API int perch_take(struct perch_conn *c, size_t n);
+
+/* Queue len bytes for sending (copied); parks while the send buffer is full. They leave at the end
+ * of this turn. Coroutine. Returns len, or an error: then some may have been queued. */
+PERCH_API int64_t perch_write(
+	struct perch_conn *c, const void *data, size_t len, int64_t deadline_ns);
+
+/* FIN after what is queued; reading goes on. Coroutine. */
+PERCH_API void perch_shutdown(struct perch_conn *c);
+
+/* Done with a connection: queued bytes and FIN are sent in the background. For a dialled one; in a
+ * handler it is the same as returning soon. c must not be used afterwards. Coroutine. */
+PERCH_API void perch_hangup(struct perch_conn *c);
+
+/* RST. c must not be used afterwards. Coroutine. */
+PERCH_API void perch_abort(struct perch_conn *c);
+
+/* When the packet came of which the last view or read began. Coroutine. */
+PERCH_API int64_t perch_rx_time(const struct perch_conn *c);
+
+struct perch_flow_info {
+	struct perch_addr local, remote;
+	const char *state;         /* RFC 9293 section 3.3.2 */
+	uint32_t readable_bytes, unsent_bytes, unacked_bytes;
+	uint32_t mss_bytes, cwnd_bytes, peer_window_bytes;
+	int64_t srtt_ns, rto_ns;   /* 0: no sample yet */
+};
+PERCH_API void perch_flow_info(const struct perch_conn *c, struct perch_flow_info *out);
+
+/* ---- UDP ------------------------------------------------------------------------------------ */
+
+/* Bind on the caller's lcore; it receives what RSS brings to this lcore, so a service starts one on
+ * every lcore. local NULL: every address; port 0: chosen. Coroutine. Returns 0, -EADDRINUSE,
+ * -EADDRNOTAVAIL or -ENOBUFS. */
+PERCH_API int perch_bind(const struct perch_addr *local, uint16_t port, struct perch_udp **out);
+
+struct perch_datagram {
+	const void *data;
+	size_t len;
+	struct perch_addr from, to;
+	int64_t time_ns; /* when it came */
+};
+
+/* The next datagram, as it lies in its packet; good until the next perch_recv or perch_unbind.
+ * Coroutine. Returns 0, -ETIMEDOUT or -ECANCELED. */
+PERCH_API int perch_recv(struct perch_udp *u, struct perch_datagram *d, int64_t deadline_ns);
+
+/* Send one datagram (copied). Never parks. Coroutine. Returns 0, -EMSGSIZE, -ENETUNREACH,
+ * -EHOSTUNREACH or -ENOBUFS. */
+PERCH_API int perch_send(
+	struct perch_udp *u, const struct perch_addr *to, const void *data, size_t len);
+/* The same to the sender of d, from the address that d was sent to. */
+PERCH_API int perch_reply(
+	struct perch_udp *u, const struct perch_datagram *d, const void *data, size_t len);
+
+PERCH_API void perch_unbind(struct perch_udp *u);
+
+/* ---- what happened -------------------------------------------------------------------------- */
+
+struct perch_counter {
+	const char *name; /* "tcp_segments_in", "drop_udp_no_port", ... */
+	const char *text; /* one sentence */
+	uint64_t value;
+};
+
+/* Write at most max counters of an lcore, or the sums over all (PERCH_EVERY_LCORE), always in the
+ * same order; returns how many there are. Any context; the engine may be running. */
+PERCH_API unsigned perch_counters(
+	const struct perch *e, int lcore, struct perch_counter *out, unsigned max);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

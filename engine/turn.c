@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The turn: what an lcore does, over and over, with one look at the clock.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <time.h>
+
+#include <rte_pause.h>
+
+#include "engine/lcore.h"
+#include "tcp-lite/tcp.h"
+
+enum turn_limits {
+	READY_BUDGET = 512,        /* coroutines run per turn, so that packets are not kept waiting */
+	TIMER_BATCH = 64,          /* flow ids taken from the wheel at a time */
+	COMMAND_BATCH = 16,
+	SETTLE_QUIET_NS = 2000000, /* stop: nothing came for this long, so all that came is answered */
+	SETTLE_MAX_NS = 200000000,
+	TX_HOLD_NS = 1000000,      /* a port that takes nothing for this long loses what waits */
+};
+
+__thread struct perch_lcore *perch_lcore_self;
+
+static unsigned receive(struct perch_lcore *l)
+{
+	struct rte_mbuf *pkts[PERCH_BURST];
+	uint64_t learn = 0;
+	uint16_t i, kept = 0, n = perch_port_rx(l->port, l->id, pkts, PERCH_BURST, &learn);
+
+	if (n == 0)
+		return 0;
+	if (unlikely(learn)) {
+		for (i = 0; i < n; i++)
+			if (learn & (UINT64_C(1) << i))
+				perch_net_learn(l->net, 0, pkts[i], l->now_ns);
+			else
+				pkts[kept++] = pkts[i];
+		n = kept;
+	}
+	perch_net_input(l->net, 0, pkts, n, l->now_ns);
+	return n + (learn != 0);
+}
+
+static unsigned fire_timers(struct perch_lcore *l)
+{
+	uint32_t ids[TIMER_BATCH], i, n, fired = 0;
+	int64_t next;
+
+	do {
+		n = perch_wheel_expire(l->flow_timers, l->now_ns, ids, TIMER_BATCH);
+		for (i = 0; i < n; i++) {
+			next = perch_net_expire(l->net, ids[i], l->now_ns);
+			if (next != PERCH_NET_NEVER)
+				perch_wheel_arm(l->flow_timers, ids[i], next);
+		}
+		fired += n;
+	} while (n == TIMER_BATCH);
+	perch_net_tick(l->net, l->now_ns);
+	perch_sched_advance(l->sched, l->now_ns);
+	return fired;
+}
+
+static void wake(struct perch_lcore *l, uint32_t waiter)
+{
+	if (waiter != PERCH_CO_NONE)
+		perch_co_wake(l->sched, perch_co_by_id(l->sched, waiter), 0);
+}
+
+static unsigned wake_flows(struct perch_lcore *l)
+{
+	const uint8_t for_reader = PERCH_FLOW_READABLE | PERCH_FLOW_FAILED;
+	const uint8_t for_writer = PERCH_FLOW_WRITABLE | PERCH_FLOW_CONNECTED | PERCH_FLOW_FAILED;
+	struct perch_flow *f;
+	unsigned n = 0;
+	uint8_t events;
+
+	while ((f = perch_net_next_ready(l->net))) {
+		events = f->events;
+		f->events = 0;
+		n++;
+		if (unlikely(events & PERCH_FLOW_ACCEPTED)) {
+			perch_conn_accept(l, f);
+			continue; /* the handler looks for itself before it waits */
+		}
+		if (events & for_reader)
+			wake(l, f->waiter[0]);
+		if (events & for_writer)
+			wake(l, f->waiter[1]);
+	}
+	return n;
+}
+
+/* Returns how many of the n packets the port took, or that were let go instead. */
+static unsigned flush(struct perch_lcore *l, struct rte_mbuf **pkts, unsigned n)
+{
+	uint16_t taken, burst;
+	unsigned done = 0;
+
+	while (done < n) {
+		burst = RTE_MIN(n - done, 64U);
+		taken = perch_port_tx(l->port, l->id, pkts + done, burst);
+		done += taken;
+		if (taken < burst)
+			break;
+	}
+	l->tx_taken += done;
+	if (likely(done > 0 || n == 0))
+		l->tx_held_ns = 0;
+	else if (l->tx_held_ns == 0)
+		l->tx_held_ns = l->now_ns;
+	else if (l->now_ns - l->tx_held_ns > TX_HOLD_NS)
+		for (; done < n; done++)
+			perch_net_drop(l->net, PERCH_DROP_tx_port_full, pkts[done]);
+	return done;
+}
+
+static void send(struct perch_lcore *l)
+{
+	struct perch_net *net = l->net;
+	unsigned i, done;
+	int64_t deadline;
+	uint32_t id;
+
+	perch_net_output(net, l->now_ns);
+	while (perch_net_next_arm(net, &id, &deadline))
+		perch_wheel_arm(l->flow_timers, id, deadline);
+	if (unlikely(atomic_load_explicit(&l->engine->muted, memory_order_relaxed))) {
+		for (i = 0; i < net->n_tx; i++)
+			perch_net_drop(net, PERCH_DROP_tx_stopped, net->tx[i]);
+		net->n_tx = 0;
+		return;
+	}
+	/* Even with nothing to send: lcore 0 sends for others where the port has one queue. */
+	done = flush(l, net->tx, net->n_tx);
+	for (i = done; i < net->n_tx; i++)
+		net->tx[i - done] = net->tx[i];
+	net->n_tx -= done;
+}
+
+static unsigned take_commands(struct perch_lcore *l)
+{
+	void *objs[COMMAND_BATCH];
+	struct perch_command *c;
+	unsigned i, n;
+
+	if (likely(rte_ring_empty(l->commands)))
+		return 0;
+	n = rte_ring_dequeue_burst(l->commands, objs, COMMAND_BATCH, NULL);
+	for (i = 0; i < n; i++) {
+		c = objs[i];
+		if (!perch_co_spawn(l->sched, c->fn, c->arg, c->flags))
+			l->net->drops[PERCH_DROP_co_exhausted]++;
+		atomic_store_explicit(&c->done, true, memory_order_release);
+	}
+	return n;
+}
+
+static bool flows_finished(struct perch_lcore *l)
+{
+	const struct perch_tcp_counters *c = perch_tcp_counters(l->net);
+	struct perch_sched_stats s;
+
+	perch_sched_stats(l->sched, &s);
+	return s.alive == 0 && c->flows == c->time_wait && l->net->n_tx == 0;
+}
+
+/* A stop takes its course over several turns: first all that came before it is answered, then the
+ * coroutines unwind and their connections close, and at last nothing is left to do. */
+static void advance_phase(struct perch_lcore *l)
+{
+	int64_t quiet_ns = l->now_ns - l->busy_ns;
+
+	switch (l->phase) {
+	case PERCH_RUNNING:
+		l->phase = PERCH_SETTLING;
+		l->phase_until_ns = l->now_ns + SETTLE_MAX_NS;
+		l->busy_ns = l->now_ns;
+		perch_lcore_unlisten(l);
+		break;
+	case PERCH_SETTLING:
+		if (quiet_ns < SETTLE_QUIET_NS && l->now_ns < l->phase_until_ns)
+			break;
+		l->phase = PERCH_UNWINDING;
+		l->phase_until_ns = l->now_ns + l->engine->drain_ns;
+		perch_sched_cancel_all(l->sched);
+		break;
+	case PERCH_UNWINDING:
+		if (flows_finished(l) || l->now_ns >= l->phase_until_ns)
+			l->phase = PERCH_STOPPED;
+		break;
+	case PERCH_STOPPED:
+		break;
+	}
+}
+
+unsigned perch_lcore_turn(struct perch_lcore *l)
+{
+	unsigned work;
+
+	l->now_ns = perch_clock_now(&l->clock);
+	work = receive(l);
+	work += fire_timers(l);
+	work += wake_flows(l);
+	work += take_commands(l);
+	work += perch_sched_run(l->sched, READY_BUDGET);
+	send(l);
+
+	l->turns++;
+	if (work)
+		l->busy_ns = l->now_ns;
+	else
+		l->idle_turns++;
+	if (unlikely(atomic_load_explicit(&l->engine->stop, memory_order_relaxed)))
+		advance_phase(l);
+	return work;
+}
+
+/* Backing off sleeps a twentieth of the time that has been idle, 100 us at most, and never past the
+ * next timer: a burst of traffic is met awake, a quiet box stays cool. */
+void perch_lcore_idle(struct perch_lcore *l)
+{
+	const int64_t longest_ns = 100000, shortest_ns = 5000;
+	int64_t sleep_ns, next_ns;
+
+	if (l->engine->idle == PERCH_BUSY_POLL) {
+		if (l->shared_cpu)
+			sched_yield();
+		else
+			rte_pause();
+		return;
+	}
+	sleep_ns = RTE_MIN((l->now_ns - l->busy_ns) / 20, longest_ns);
+	next_ns = RTE_MIN(perch_sched_next_deadline(l->sched), perch_wheel_next(l->flow_timers));
+	next_ns = RTE_MIN(next_ns, perch_net_next_tick(l->net));
+	sleep_ns = RTE_MIN(sleep_ns, next_ns - l->now_ns);
+	if (sleep_ns < shortest_ns || perch_sched_ready(l->sched)) {
+		rte_pause();
+		return;
+	}
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = sleep_ns}, NULL);
+}

@@ -1,0 +1,634 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The public API, used as a user would, between two engines in one process.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <rte_common.h>
+
+#include "drivers-glue/vdev.h"
+#include "tests/engine/pair.h"
+#include "tests/suite.h"
+
+enum { PORT = 7, MS = 1000000 };
+
+/* What a client coroutine found, for the test to assert. Outlives the coroutine. */
+struct found {
+	struct perch_addr to;
+	bool done, v6;
+	int rc;
+	int64_t n, n2;
+	uint64_t total, wrong;
+	char text[256];
+	int64_t times[4];
+	struct perch_flow_info info;
+};
+
+static struct perch_addr server(bool v6, uint16_t port)
+{
+	struct perch_addr a;
+
+	CU_ASSERT_EQUAL_FATAL(perch_addr_parse(v6 ? PAIR_B6 : PAIR_B4, port, &a), 0);
+	return a;
+}
+
+static int64_t in_ms(int64_t ms)
+{
+	return perch_now() + ms * MS;
+}
+
+/* Run client on A until it says done; server coroutines are already set up on B. */
+static void converse(struct pair *p, void (*client)(void *), struct found *f, int ms)
+{
+	f->to = server(f->v6, f->to.port ? f->to.port : PORT);
+	CU_ASSERT_EQUAL(perch_start(p->a, 0, client, f, 0), 0);
+	CU_ASSERT_TRUE(pair_turn(p, &f->done, ms));
+}
+
+static void echo(struct perch_conn *c, void *arg)
+{
+	struct perch_bytes b;
+
+	(void)arg;
+	while ((b = perch_next(c, PERCH_FOREVER)).len > 0)
+		if (perch_write(c, b.data, (size_t)b.len, PERCH_FOREVER) < 0)
+			break;
+}
+
+/* ---- TCP ------------------------------------------------------------------------------------ */
+
+static void say_hello(void *arg)
+{
+	struct found *f = arg;
+	struct perch_conn *c;
+
+	f->rc = perch_dial(&f->to, NULL, &c, in_ms(1000));
+	if (f->rc == 0) {
+		perch_write(c, "hello", 5, in_ms(1000));
+		f->n = perch_read(c, f->text, sizeof(f->text), in_ms(1000));
+		f->times[0] = perch_rx_time(c);
+		f->times[1] = perch_now();
+		perch_flow_info(c, &f->info);
+		perch_shutdown(c);
+		f->n2 = perch_read(c, f->text + 64, 64, in_ms(1000));
+		perch_hangup(c);
+	}
+	f->done = true;
+}
+
+static void echo_over(bool v6)
+{
+	struct found f = {.v6 = v6};
+	struct pair p;
+
+	CU_ASSERT_TRUE_FATAL(pair_open(&p, NULL));
+	CU_ASSERT_EQUAL(perch_listen(p.b, NULL, PORT, echo, NULL), 0);
+	converse(&p, say_hello, &f, 5000);
+	CU_ASSERT_EQUAL(f.rc, 0);
+	CU_ASSERT_EQUAL(f.n, 5);
+	CU_ASSERT_NSTRING_EQUAL(f.text, "hello", 5);
+	CU_ASSERT_EQUAL(f.n2, 0); /* our FIN was answered by theirs */
+	CU_ASSERT_STRING_EQUAL(f.info.state, "ESTABLISHED");
+	CU_ASSERT_EQUAL(f.info.remote.port, PORT);
+	CU_ASSERT_TRUE(f.times[0] > 0 && f.times[0] <= f.times[1]);
+	CU_ASSERT_EQUAL(pair_counter(p.b, "tcp_accepted"), 1);
+	pair_close(&p);
+}
+
+static void echo_v4(void)
+{
+	echo_over(false);
+}
+
+static void echo_v6(void)
+{
+	echo_over(true);
+}
+
+static void dial_nobody(void *arg)
+{
+	struct found *f = arg;
+	struct perch_conn *c = (void *)1;
+	struct perch_addr far;
+
+	f->rc = perch_dial(&f->to, NULL, &c, in_ms(1000));
+	CU_ASSERT_PTR_NULL(c);
+	perch_addr_parse("192.0.2.1", 7, &far);
+	f->n = perch_dial(&far, NULL, &c, in_ms(1000));
+	perch_addr_parse("10.99.0.77", 7, &far); /* on the link, but nobody is there */
+	f->times[0] = perch_now();
+	f->n2 = perch_dial(&far, NULL, &c, in_ms(50));
+	f->times[1] = perch_now();
+	f->done = true;
+}
+
+static void dial_failures(void)
+{
+	struct found f = {.v6 = false};
+	struct pair p;
+
+	CU_ASSERT_TRUE_FATAL(pair_open(&p, NULL));
+	converse(&p, dial_nobody, &f, 5000);
+	CU_ASSERT_EQUAL(f.rc, -ECONNREFUSED);
+	CU_ASSERT_EQUAL(f.n, -ENETUNREACH);
+	CU_ASSERT_EQUAL(f.n2, -ETIMEDOUT);
+	CU_ASSERT_TRUE(f.times[1] - f.times[0] >= 50 * MS);
+	CU_ASSERT_EQUAL(pair_counter(p.b, "drop_tcp_no_flow"), 1);
+	pair_close(&p);
+}
+
+/* Frames of a two-byte length and that many bytes, in pieces that do not match packets. */
+static void framed_server(struct perch_conn *c, void *arg)
+{
+	struct found *f = arg;
+	struct perch_bytes b;
+	size_t len;
+
+	for (;;) {
+		b = perch_want(c, 2, PERCH_FOREVER);
+		if (b.len < 2)
+			break;
+		len = (size_t)((const uint8_t *)b.data)[0] << 8 | ((const uint8_t *)b.data)[1];
+		b = perch_want(c, 2 + len, PERCH_FOREVER);
+		if (b.len < (int64_t)(2 + len))
+			break;
+		f->total++;
+		for (size_t i = 0; i < len; i++)
+			f->wrong += ((const uint8_t *)b.data)[2 + i] != (uint8_t)(len + i);
+		perch_take(c, 2 + len);
+	}
+	f->n = b.len;
+	f->rc = perch_take(c, 1);
+	f->n2 = perch_want(c, PERCH_WANT_MAX + 1, PERCH_FOREVER).len;
+	f->done = true;
+}
+
+static void framed_client(void *arg)
+{
+	struct found *f = arg;
+	uint8_t frame[2 + 1300];
+	struct perch_conn *c;
+	size_t len, i, piece;
+
+	f->rc = perch_dial(&f->to, NULL, &c, in_ms(1000));
+	for (len = 1; f->rc == 0 && len <= 1300; len += 37) {
+		frame[0] = (uint8_t)(len >> 8);
+		frame[1] = (uint8_t)len;
+		for (i = 0; i < len; i++)
+			frame[2 + i] = (uint8_t)(len + i);
+		for (i = 0; i < 2 + len; i += piece) {
+			piece = RTE_MIN((size_t)177, 2 + len - i);
+			perch_write(c, frame + i, piece, PERCH_FOREVER);
+			perch_yield();
+		}
+	}
+	perch_hangup(c);
+	f->done = true;
+}
+
+static void framed(void)
+{
+	struct found client = {.v6 = false}, srv = {.v6 = false};
+	struct pair p;
+
+	CU_ASSERT_TRUE_FATAL(pair_open(&p, NULL));
+	CU_ASSERT_EQUAL(perch_listen(p.b, NULL, PORT, framed_server, &srv), 0);
+	converse(&p, framed_client, &client, 5000);
+	CU_ASSERT_TRUE(pair_turn(&p, &srv.done, 5000));
+	CU_ASSERT_EQUAL(srv.total, (1300 - 1) / 37 + 1);
+	CU_ASSERT_EQUAL(srv.wrong, 0);
+	CU_ASSERT_EQUAL(srv.n, 0);           /* the end, between two frames */
+	CU_ASSERT_EQUAL(srv.rc, -EINVAL);    /* nothing to take */
+	CU_ASSERT_EQUAL(srv.n2, -EINVAL);
+	pair_close(&p);
+}
+
+struct stream {
+	struct perch_conn *c;
+	struct found *f;
+	uint64_t bytes, sent;
+};
+
+static void stream_writer(void *arg)
+{
+	struct stream *s = arg;
+	uint8_t buf[1000];
+	size_t i, n;
+
+	while (s->sent < s->bytes) {
+		n = RTE_MIN(sizeof(buf), s->bytes - s->sent);
+		for (i = 0; i < n; i++)
+			buf[i] = (uint8_t)((s->sent + i) % 251);
+		if (perch_write(s->c, buf, n, PERCH_FOREVER) < 0)
+			return;
+		s->sent += n;
+	}
+	perch_shutdown(s->c);
+}
+
+static void stream_client(void *arg)
+{
+	struct stream *s = arg;
+	struct found *f = s->f;
+	struct perch_bytes b;
+
+	f->rc = perch_dial(&f->to, NULL, &s->c, in_ms(1000));
+	if (f->rc == 0) {
+		CU_ASSERT_EQUAL(perch_spawn(stream_writer, s, 0), 0);
+		while ((b = perch_next(s->c, in_ms(2000))).len > 0)
+			for (int64_t i = 0; i < b.len; i++)
+				f->wrong += ((const uint8_t *)b.data)[i] != f->total++ % 251;
+		f->n = b.len;
+		perch_hangup(s->c);
+	}
+	f->done = true;
+}
+
+/* A reader and a writer on one connection, both directions full, far more than the buffers hold. */
+static void full_duplex(void)
+{
+	const struct perch_config small = {.sndbuf_bytes = 20000, .rcvbuf_bytes = 20000};
+	struct found f = {.to = server(false, PORT)};
+	struct stream s = {.f = &f, .bytes = 8000000};
+	struct pair p;
+
+	CU_ASSERT_TRUE_FATAL(pair_open(&p, &small));
+	CU_ASSERT_EQUAL(perch_listen(p.b, NULL, PORT, echo, NULL), 0);
+	CU_ASSERT_EQUAL(perch_start(p.a, 0, stream_client, &s, 0), 0);
+	CU_ASSERT_TRUE(pair_turn(&p, &f.done, 20000));
+	CU_ASSERT_EQUAL(f.rc, 0);
+	CU_ASSERT_EQUAL(f.total, s.bytes);
+	CU_ASSERT_EQUAL(f.wrong, 0);
+	CU_ASSERT_EQUAL(f.n, 0);
+	pair_close(&p);
+}
+
+static void abort_at_once(struct perch_conn *c, void *arg)
+{
+	char byte;
+
+	(void)arg;
+	perch_read(c, &byte, 1, PERCH_FOREVER);
+	perch_abort(c);
+}
+
+static void aborted(void)
+{
+	struct found f = {.v6 = false};
+	struct pair p;
+
+	CU_ASSERT_TRUE_FATAL(pair_open(&p, NULL));
+	CU_ASSERT_EQUAL(perch_listen(p.b, NULL, PORT, abort_at_once, NULL), 0);
+	converse(&p, say_hello, &f, 5000);
+	CU_ASSERT_EQUAL(f.rc, 0);
+	CU_ASSERT_EQUAL(f.n, -ECONNRESET);
+	CU_ASSERT_EQUAL(pair_counter(p.a, "tcp_resets_received"), 1);
+	pair_close(&p);
+}
+
+static void one_too_many(void *arg)
+{
+	struct found *f = arg;
+	struct perch_conn *c[3];
+	int i;
+
+	for (i = 0; i < 2; i++)
+		f->rc |= perch_dial(&f->to, NULL, &c[i], in_ms(1000));
+	f->n = perch_dial(&f->to, NULL, &c[2], in_ms(100));
+	f->done = true;
+	for (i = 0; i < 2; i++)
+		perch_hangup(c[i]);
+}
+
+static void full_house(void)
+{
+	const struct perch_config two = {.max_conns = 2};
+	struct found f = {.v6 = false};
+	struct pair p;
+
+	CU_ASSERT_TRUE_FATAL(pair_open(&p, &two));
+	CU_ASSERT_EQUAL(perch_listen(p.b, NULL, PORT, echo, NULL), 0);
+	converse(&p, one_too_many, &f, 5000);
+	CU_ASSERT_EQUAL(f.rc, 0);
+	CU_ASSERT_EQUAL(f.n, -ENOBUFS);
+	CU_ASSERT_EQUAL(pair_counter(p.a, "drop_tcp_flow_table_full"), 1);
+	pair_close(&p);
+}
+
+static void occupy(void *arg)
+{
+	(void)arg;
+	perch_sleep(PERCH_FOREVER);
+}
+
+static void no_coroutine_left(void)
+{
+	const struct perch_config one = {.max_coroutines = 1};
+	struct found f = {.v6 = false};
+	struct pair p;
+
+	CU_ASSERT_TRUE_FATAL(pair_open(&p, &one));
+	CU_ASSERT_EQUAL(perch_listen(p.b, NULL, PORT, echo, NULL), 0);
+	CU_ASSERT_EQUAL(perch_start(p.b, 0, occupy, NULL, 0), 0);
+	pair_turn(&p, NULL, 2);
+	converse(&p, say_hello, &f, 5000);
+	CU_ASSERT_TRUE(f.rc == -ECONNRESET || f.n == -ECONNRESET);
+	CU_ASSERT_EQUAL(pair_counter(p.b, "drop_co_exhausted"), 1);
+	pair_close(&p);
+}
+
+/* ---- UDP ------------------------------------------------------------------------------------ */
+
+static void udp_echo(void *arg)
+{
+	struct perch_datagram d;
+	struct perch_udp *u;
+
+	(void)arg;
+	if (perch_bind(NULL, PORT, &u) < 0)
+		return;
+	while (perch_recv(u, &d, PERCH_FOREVER) == 0)
+		perch_reply(u, &d, d.data, d.len);
+	perch_unbind(u);
+}
+
+static void udp_client(void *arg)
+{
+	struct found *f = arg;
+	struct perch_datagram d;
+	struct perch_udp *u, *second;
+	char big[1473];
+
+	f->rc = perch_bind(NULL, 0, &u);
+	if (f->rc == 0)
+		f->rc = perch_bind(NULL, 5000, &second);
+	CU_ASSERT_EQUAL(perch_bind(NULL, 5000, &second), -EADDRINUSE);
+	CU_ASSERT_EQUAL(perch_send(u, &f->to, "ping", 4), 0);
+	if (perch_recv(u, &d, in_ms(1000)) == 0) {
+		f->n = (int64_t)d.len;
+		memcpy(f->text, d.data, RTE_MIN(d.len, sizeof(f->text)));
+		CU_ASSERT_EQUAL(memcmp(d.from.ip, f->to.ip, 16), 0);
+		CU_ASSERT_EQUAL(d.from.port, PORT);
+		f->times[0] = d.time_ns;
+	}
+	memset(big, 0, sizeof(big));
+	CU_ASSERT_EQUAL(perch_send(u, &f->to, big, sizeof(big)), -EMSGSIZE);
+	CU_ASSERT_EQUAL(perch_send(u, &f->to, NULL, 0), 0); /* an empty datagram is one, too */
+	f->n2 = perch_recv(u, &d, in_ms(1000)) == 0 ? (int64_t)d.len : -1;
+	CU_ASSERT_EQUAL(perch_recv(u, &d, in_ms(20)), -ETIMEDOUT);
+	perch_unbind(u);
+	f->done = true;
+}
+
+static void udp_over(bool v6)
+{
+	struct found f = {.v6 = v6};
+	struct pair p;
+
+	CU_ASSERT_TRUE_FATAL(pair_open(&p, NULL));
+	CU_ASSERT_EQUAL(perch_start(p.b, PERCH_EVERY_LCORE, udp_echo, NULL, 0), 0);
+	converse(&p, udp_client, &f, 5000);
+	CU_ASSERT_EQUAL(f.rc, 0);
+	CU_ASSERT_EQUAL(f.n, 4);
+	CU_ASSERT_NSTRING_EQUAL(f.text, "ping", 4);
+	CU_ASSERT_EQUAL(f.n2, 0);
+	CU_ASSERT_TRUE(f.times[0] > 0);
+	pair_close(&p);
+}
+
+static void udp_v4(void)
+{
+	udp_over(false);
+}
+
+static void udp_v6(void)
+{
+	udp_over(true);
+}
+
+/* ---- coroutines and the engine -------------------------------------------------------------- */
+
+static void sleeper(void *arg)
+{
+	struct found *f = arg;
+
+	f->times[0] = perch_now();
+	f->rc = perch_sleep(in_ms(20));
+	f->times[1] = perch_now();
+	f->n = perch_lcore();
+	f->done = true;
+}
+
+static void sleeping(void)
+{
+	struct found f = {.v6 = false};
+	struct pair p;
+	int64_t slept_ns;
+
+	CU_ASSERT_TRUE_FATAL(pair_open(&p, NULL));
+	converse(&p, sleeper, &f, 5000);
+	slept_ns = f.times[1] - f.times[0];
+	CU_ASSERT_EQUAL(f.rc, 0);
+	CU_ASSERT_EQUAL(f.n, 0);
+	CU_ASSERT_TRUE(slept_ns >= 20 * MS && slept_ns < 2000 * MS);
+	pair_close(&p);
+}
+
+static void waits_forever(void *arg)
+{
+	struct found *f = arg;
+
+	f->rc = perch_sleep(PERCH_FOREVER);
+	f->done = true;
+}
+
+static void stop_cancels(void)
+{
+	struct found f = {.v6 = false};
+	struct pair p;
+
+	CU_ASSERT_TRUE_FATAL(pair_open(&p, NULL));
+	CU_ASSERT_EQUAL(perch_start(p.a, 0, waits_forever, &f, 0), 0);
+	pair_turn(&p, NULL, 5);
+	CU_ASSERT_FALSE(f.done);
+	pair_close(&p);
+	CU_ASSERT_TRUE(f.done);
+	CU_ASSERT_EQUAL(f.rc, -ECANCELED);
+}
+
+/* A handler that is cancelled returns, and its connection closes with a FIN, not a reset. */
+static void stop_drains(void)
+{
+	struct found f = {.v6 = false};
+	struct pair p;
+
+	CU_ASSERT_TRUE_FATAL(pair_open(&p, NULL));
+	CU_ASSERT_EQUAL(perch_listen(p.b, NULL, PORT, echo, NULL), 0);
+	f.to = server(false, PORT);
+	CU_ASSERT_EQUAL(perch_start(p.a, 0, say_hello, &f, 0), 0);
+	while (pair_counter(p.b, "tcp_accepted") == 0)
+		pair_turn(&p, NULL, 1);
+	perch_stop(p.b);
+	CU_ASSERT_TRUE(pair_turn(&p, &f.done, 3000));
+	CU_ASSERT_EQUAL(f.n, 5);
+	CU_ASSERT_EQUAL(f.n2, 0);
+	CU_ASSERT_EQUAL(pair_counter(p.b, "tcp_resets_sent"), 0);
+	pair_close(&p);
+}
+
+static void muted(void)
+{
+	struct found f = {.v6 = false};
+	struct pair p;
+	uint64_t sent;
+
+	CU_ASSERT_TRUE_FATAL(pair_open(&p, NULL));
+	CU_ASSERT_EQUAL(perch_listen(p.b, NULL, PORT, echo, NULL), 0);
+	pair_turn(&p, NULL, 5);
+	perch_mute(p.a, true);
+	sent = pair_counter(p.a, "tx_taken");
+	CU_ASSERT_EQUAL(perch_start(p.a, 0, say_hello, &f, 0), 0);
+	f.to = server(false, PORT);
+	pair_turn(&p, &f.done, 30);
+	CU_ASSERT_EQUAL(pair_counter(p.a, "tx_taken"), sent);
+	CU_ASSERT_TRUE(pair_counter(p.a, "drop_tx_stopped") > 0);
+	perch_mute(p.a, false);
+	CU_ASSERT_TRUE(pair_turn(&p, &f.done, 5000)); /* it goes on by retransmission */
+	CU_ASSERT_EQUAL(f.n, 5);
+	pair_close(&p);
+}
+
+static void bad_config(const struct perch_config *given, const char *says)
+{
+	struct perch_config cfg = *given;
+	struct perch *e = (void *)1;
+	struct perch_why why = {""};
+
+	cfg.no_huge = true;
+	CU_ASSERT_EQUAL(perch_open(&e, &cfg, &why), -EINVAL);
+	CU_ASSERT_PTR_NULL(e);
+	CU_ASSERT_PTR_NOT_NULL(strstr(why.text, says));
+	CU_ASSERT_PTR_NULL(strchr(why.text, '\n'));
+}
+
+static void bad_configs(void)
+{
+	const char *good[] = {"10.0.0.1/24", NULL}, *six[] = {"fd00::1/64", NULL};
+	const char *bad[] = {"10.0.0.1", "10.0.0.1/33", "10.0.0/24", "fd00::1/129", "/24", "",
+		"10.0.0.9-10.0.0.1/24", "10.0.0.1-fd00::1/24", "224.0.0.1/24", "0.0.0.0/8",
+		"10.0.0.1/24x", "10.0.0.1-/24"};
+	const char *one[] = {NULL, NULL};
+	size_t i;
+
+	bad_config(&(struct perch_config){.mtu = 0}, "no address");
+	bad_config(&(struct perch_config){.addrs = good, .mtu = 100}, "MTU");
+	bad_config(&(struct perch_config){.addrs = six, .mtu = 1000}, "1280");
+	bad_config(&(struct perch_config){.addrs = good, .gw4 = "fd00::2"}, "gateway");
+	bad_config(&(struct perch_config){.addrs = good, .gw6 = "10.0.0.2"}, "gateway");
+	bad_config(&(struct perch_config){.addrs = good, .lcores = 1000}, "lcores");
+	bad_config(&(struct perch_config){.addrs = good, .drain_ns = -1}, "negative");
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		one[0] = bad[i];
+		bad_config(&(struct perch_config){.addrs = one}, "prefix length");
+	}
+}
+
+static void *run_engine(void *arg)
+{
+	CU_ASSERT_EQUAL(perch_run(arg), 0);
+	return NULL;
+}
+
+struct fan {
+	struct perch_addr to;
+	_Atomic unsigned left, ok;
+};
+
+static void fan_client(void *arg)
+{
+	struct fan *f = arg;
+	struct perch_conn *c;
+	char back[16];
+
+	if (perch_dial(&f->to, NULL, &c, in_ms(5000)) == 0) {
+		if (perch_write(c, "fan-out", 7, in_ms(5000)) == 7 &&
+			perch_read(c, back, sizeof(back), in_ms(5000)) == 7)
+			f->ok++;
+		perch_hangup(c);
+	}
+	f->left--;
+}
+
+/* Threads of the engine's own, four lcores each on ports that have one queue: software RSS. */
+static void many_lcores(void)
+{
+	const char *a_addrs[] = {PAIR_A4 "/24", NULL}, *b_addrs[] = {PAIR_B4 "/24", NULL};
+	struct perch_config cfg = {.no_huge = true, .lcores = 4, .mbufs = 4096,
+		.idle = PERCH_BACK_OFF, .drain_ns = INT64_C(200000000)};
+	struct fan f = {.to = server(false, PORT), .left = 200};
+	pthread_t ta, tb;
+	struct perch *a, *b;
+	int i;
+
+	CU_ASSERT_TRUE_FATAL(pair_eal());
+	CU_ASSERT_EQUAL_FATAL(perch_vdev_ring_pair("net_ring_l0", "net_ring_l1", 4096), 0);
+	cfg.port = "net_ring_l0";
+	cfg.addrs = a_addrs;
+	CU_ASSERT_EQUAL_FATAL(perch_open(&a, &cfg, NULL), 0);
+	cfg.port = "net_ring_l1";
+	cfg.addrs = b_addrs;
+	CU_ASSERT_EQUAL_FATAL(perch_open(&b, &cfg, NULL), 0);
+	CU_ASSERT_EQUAL(perch_listen(b, NULL, PORT, echo, NULL), 0);
+	pthread_create(&tb, NULL, run_engine, b);
+	pthread_create(&ta, NULL, run_engine, a);
+	for (i = 0; i < 50; i++) /* from a control thread, while it runs */
+		while (perch_start(a, PERCH_EVERY_LCORE, fan_client, &f, 0) != 0)
+			;
+	for (i = 0; i < 10000 && f.left > 0; i++)
+		nanosleep(&(struct timespec){.tv_nsec = MS}, NULL);
+	CU_ASSERT_EQUAL(f.left, 0);
+	CU_ASSERT_EQUAL(f.ok, 200);
+	for (i = 0; i < 4; i++) {
+		struct perch_counter c[256];
+		unsigned n = perch_counters(b, i, c, 256), k;
+
+		for (k = 0; k < n; k++)
+			if (strcmp(c[k].name, "tcp_accepted") == 0)
+				CU_ASSERT_TRUE(c[k].value > 10); /* each had its share of 200 */
+	}
+	perch_stop(a);
+	perch_stop(b);
+	pthread_join(ta, NULL);
+	pthread_join(tb, NULL);
+	perch_close(a);
+	perch_close(b);
+}
+
+int main(int argc, char **argv)
+{
+	const struct suite_case cases[] = {
+		{"echo_v4", echo_v4},
+		{"echo_v6", echo_v6},
+		{"dial_failures", dial_failures},
+		{"framed", framed},
+		{"full_duplex", full_duplex},
+		{"aborted", aborted},
+		{"full_house", full_house},
+		{"no_coroutine_left", no_coroutine_left},
+		{"udp_v4", udp_v4},
+		{"udp_v6", udp_v6},
+		{"sleeping", sleeping},
+		{"stop_cancels", stop_cancels},
+		{"stop_drains", stop_drains},
+		{"muted", muted},
+		{"bad_configs", bad_configs},
+		{"many_lcores", many_lcores},
+		{NULL, NULL},
+	};
+
+	return suite_main("engine", cases, argc, argv);
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * What the hot path never does: call the kernel, or an allocator. Two engines on net_ring echo TCP
+ * and UDP to each other; after a warm-up, a seccomp filter that kills is installed, or every
+ * allocator of the process is counted, and a million turns go on.
+ */
+#include <errno.h>
+#include <linux/seccomp.h>
+#include <malloc.h>
+#include <seccomp.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/engine/pair.h"
+#include "tests/suite.h"
+
+enum { PORT = 7, CONNS = 16, WARM_UP = 20000, TURNS = 1000000 };
+
+static volatile bool over;
+static volatile uint64_t echoes, datagrams;
+
+static void echo(struct perch_conn *c, void *arg)
+{
+	struct perch_bytes b;
+
+	(void)arg;
+	while ((b = perch_next(c, PERCH_FOREVER)).len > 0)
+		if (perch_write(c, b.data, (size_t)b.len, PERCH_FOREVER) < 0)
+			break;
+}
+
+static void client(void *arg)
+{
+	struct perch_addr to;
+	struct perch_conn *c;
+	char back[64];
+
+	(void)arg;
+	perch_addr_parse(PAIR_B4, PORT, &to);
+	if (perch_dial(&to, NULL, &c, PERCH_FOREVER) < 0)
+		return;
+	while (!over && perch_write(c, "sixteen bytes..", 16, PERCH_FOREVER) == 16 &&
+		perch_read(c, back, sizeof(back), PERCH_FOREVER) == 16)
+		echoes = echoes + 1;
+	perch_hangup(c);
+}
+
+static void udp_server(void *arg)
+{
+	struct perch_datagram d;
+	struct perch_udp *u;
+
+	(void)arg;
+	if (perch_bind(NULL, PORT, &u) < 0)
+		return;
+	while (perch_recv(u, &d, PERCH_FOREVER) == 0)
+		perch_reply(u, &d, d.data, d.len);
+}
+
+/* One datagram in flight, and a timer that fires now and then. */
+static void udp_client(void *arg)
+{
+	struct perch_datagram d;
+	struct perch_addr to;
+	struct perch_udp *u;
+
+	(void)arg;
+	perch_addr_parse(PAIR_B4, PORT, &to);
+	if (perch_bind(NULL, 0, &u) < 0)
+		return;
+	while (!over && perch_send(u, &to, "tick", 4) == 0 &&
+		perch_recv(u, &d, perch_now() + 1000000000) == 0) {
+		datagrams = datagrams + 1;
+		perch_sleep(perch_now() + 100000);
+	}
+}
+
+static bool start(struct pair *p)
+{
+	int i;
+
+	if (!pair_open(p, NULL))
+		return false;
+	perch_listen(p->b, NULL, PORT, echo, NULL);
+	perch_start(p->b, 0, udp_server, NULL, 0);
+	perch_start(p->a, 0, udp_client, NULL, 0);
+	for (i = 0; i < CONNS; i++)
+		perch_start(p->a, 0, client, NULL, 0);
+	return true;
+}
+
+static void turn(struct pair *p, unsigned turns)
+{
+	while (turns-- > 0) {
+		perch_poll(p->a, 1);
+		perch_poll(p->b, 1);
+	}
+}
+
+/* ---- no syscalls ---------------------------------------------------------------------------- */
+
+/* In a child: only write and exit_group are allowed from here on; all else kills. */
+static int turns_without_kernel(int report)
+{
+	struct pair p;
+	uint64_t before[2], after[2];
+	scmp_filter_ctx filter;
+	ssize_t written;
+
+	if (!start(&p))
+		return 2;
+	turn(&p, WARM_UP);
+	before[0] = echoes;
+	before[1] = datagrams;
+	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(write), 0);
+	seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(exit_group), 0);
+	if (seccomp_load(filter) != 0)
+		return 3;
+	turn(&p, TURNS);
+	after[0] = echoes - before[0];
+	after[1] = datagrams - before[1];
+	written = write(report, after, sizeof(after));
+	_exit(written == sizeof(after) ? 0 : 4);
+}
+
+static void no_syscalls(void)
+{
+	uint64_t done[2] = {0, 0};
+	int fds[2], status = 0;
+	pid_t child;
+
+	CU_ASSERT_EQUAL_FATAL(pipe(fds), 0);
+	fflush(stdout);
+	child = fork();
+	if (child == 0)
+		_exit(turns_without_kernel(fds[1]));
+	close(fds[1]);
+	CU_ASSERT_EQUAL(read(fds[0], done, sizeof(done)), sizeof(done));
+	close(fds[0]);
+	waitpid(child, &status, 0);
+	CU_ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	if (WIFSIGNALED(status))
+		printf("  a syscall was made: killed by signal %d\n", WTERMSIG(status));
+	CU_ASSERT_TRUE(done[0] > TURNS / 10); /* there was traffic */
+	CU_ASSERT_TRUE(done[1] > 10);
+}
+
+/* The filter does notice: the same turns with one getppid among them die. */
+static void the_filter_kills(void)
+{
+	int status = 0;
+	pid_t child;
+
+	fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+
+		seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(exit_group), 0);
+		seccomp_load(filter);
+		getppid();
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	CU_ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+}
+
+/* ---- no allocation -------------------------------------------------------------------------- */
+
+/* These stand in for libc's in the whole process, shared libraries included. */
+static _Atomic bool counting;
+static _Atomic uint64_t allocations;
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t size);
+void __libc_free(void *p);
+
+static void count(void)
+{
+	if (counting)
+		allocations++;
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+void *malloc(size_t size)
+{
+	count();
+	return __libc_malloc(size);
+}
+
+void *calloc(size_t n, size_t size)
+{
+	count();
+	return __libc_calloc(n, size);
+}
+
+void *realloc(void *p, size_t size)
+{
+	count();
+	return __libc_realloc(p, size);
+}
+
+void free(void *p)
+{
+	if (p)
+		count();
+	__libc_free(p);
+}
+#define COUNTS_ALLOCATIONS 1
+#else
+#define COUNTS_ALLOCATIONS 0
+#endif
+
+static void no_allocations(void)
+{
+	struct pair p;
+	void *volatile canary;
+
+	if (!COUNTS_ALLOCATIONS) {
+		suite_skip("a sanitizer owns the allocator");
+		return;
+	}
+	CU_ASSERT_TRUE_FATAL(start(&p));
+	turn(&p, WARM_UP);
+	counting = true;
+	turn(&p, TURNS);
+	counting = false;
+	CU_ASSERT_EQUAL(allocations, 0);
+	counting = true; /* and it would have noticed */
+	canary = malloc(1);
+	counting = false;
+	CU_ASSERT_EQUAL(allocations, 1);
+	free(canary);
+	over = true;
+	pair_close(&p);
+}
+
+int main(int argc, char **argv)
+{
+	const struct suite_case cases[] = {
+		{"the_filter_kills", the_filter_kills},
+		{"no_syscalls", no_syscalls}, /* in a child that starts EAL, so before this process does */
+		{"no_allocations", no_allocations},
+		{NULL, NULL},
+	};
+
+	return suite_main("hot_path", cases, argc, argv);
+}
