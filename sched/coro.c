@@ -1,0 +1,613 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The life of a coroutine: spawn, run, park, wake, cancel, finish.
+ *
+ * The run queue is a list through the control blocks, first in first out. A parked coroutine is in
+ * no list at all: whoever will wake it holds it, and a deadline holds its id in the wheel.
+ *
+ * Rejected: direct hand-off from one coroutine to the next (saves nothing once the switch is
+ * inline); a cache of several shared stacks (a hit is an unpredictable branch, and a miss touches a
+ * cold stack); saving at every park (a flow that gets packets in a row would copy for nothing).
+ */
+#include "sched/coro.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sched/inside.h"
+#include "sched/region.h"
+#include "sched/switch.h"
+
+enum {
+	DEFAULT_MAX_CO = 65536,
+	DEFAULT_STACK_BYTES = 256 << 10,
+	DEFAULT_PRIVATE_BYTES = 64 << 10,
+	DEFAULT_MAX_PRIVATE = 1024,
+	SAVE_BYTES_PER_CO = 512, /* by default; address space, not memory */
+	GRAIN_NS = 1000,         /* of deadlines: the wheel turns over in 35 minutes of it */
+	MIN_STACK_BYTES = 16 << 10,
+	PREFETCH_LINES = 4,      /* of a saved image; the hardware follows a longer one */
+	PARK_SLACK_LINES = 4,    /* from a park's frame down to where its switch leaves the stack */
+	EXPIRE_BATCH = 64,
+};
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+void perch_co_main(struct perch_sched *s); /* called by perch_switch_entry */
+
+/* ---- the run queue ---- */
+
+static void push_ready(struct perch_sched *s, struct perch_co *co)
+{
+	uint32_t id = co_id(s, co);
+
+	if (s->ready++ == 0)
+		s->head = id;
+	else
+		s->co[s->tail].next = id;
+	s->tail = id;
+}
+
+static struct perch_co *pop_ready(struct perch_sched *s)
+{
+	struct perch_co *co = &s->co[s->head];
+
+	s->head = co->next;
+	s->ready--;
+	return co;
+}
+
+bool perch_sched_ready(const struct perch_sched *s)
+{
+	return s->ready > 0;
+}
+
+/* ---- the shared stack ---- */
+
+typedef long long line_part __attribute__((vector_size(16), aligned(16), may_alias));
+
+struct line {
+	line_part part[STACK_LINE / sizeof(line_part)];
+};
+
+/* Lines, by hand: a call to memcpy costs more than the three lines it would copy. */
+static void copy_lines(void *to, const void *from, uint32_t lines)
+{
+	struct line *d = to;
+	const struct line *o = from;
+
+	for (; lines > 0; lines--)
+		*d++ = *o++;
+}
+
+static void exchange_lines(void *a, void *b, uint32_t lines)
+{
+	struct line *x = a, *y = b;
+
+	for (; lines > 0; lines--, x++, y++) {
+		struct line t = *x;
+
+		*x = *y;
+		*y = t;
+	}
+}
+
+static uint32_t lines_below_top(const struct perch_sched *s, const void *sp)
+{
+	return (uint32_t)((size_t)(s->shared.top - (const char *)sp + STACK_LINE - 1) >>
+			  STACK_LINE_BITS);
+}
+
+static char *shared_lines(const struct perch_sched *s, uint32_t lines)
+{
+	return s->shared.top - ((size_t)lines << STACK_LINE_BITS);
+}
+
+/* There is room: the park made sure, and nobody saved since. */
+static void move_out(struct perch_sched *s, struct perch_co *co, uint32_t lines)
+{
+	co->home = perch_save_take(&s->saves, lines);
+	co->lines = (uint16_t)lines;
+	assert(co->home != 0);
+	copy_lines(save_area(&s->saves, co->home), shared_lines(s, lines), lines);
+}
+
+static void move_in(struct perch_sched *s, struct perch_co *co)
+{
+	if (unlikely(s->valgrind))
+		fiber_undefined(shared_lines(s, co->lines),
+				(size_t)co->lines << STACK_LINE_BITS);
+	copy_lines(shared_lines(s, co->lines), save_area(&s->saves, co->home), co->lines);
+	perch_save_give(&s->saves, co->home, co->lines);
+	co->lines = 0;
+}
+
+static void change_places(struct perch_sched *s, struct perch_co *in, struct perch_co *out)
+{
+	exchange_lines(save_area(&s->saves, in->home), shared_lines(s, in->lines), in->lines);
+	out->home = in->home;
+	out->lines = in->lines;
+	in->lines = 0;
+}
+
+/* Make co the occupant of the shared stack. */
+static void occupy(struct perch_sched *s, struct perch_co *co)
+{
+	struct perch_co *out = s->occupant;
+
+	if (out == co)
+		return;
+	s->occupant = co;
+	if (out != NULL) {
+		uint32_t lines = lines_below_top(s, out->sp);
+
+		if (likely(lines == co->lines)) {
+			change_places(s, co, out);
+			return;
+		}
+		move_out(s, out, lines);
+	}
+	if (co->lines > 0)
+		move_in(s, co);
+}
+
+/* ---- starting and ending ---- */
+
+/* The frame that the first switch to it pops: see switch.h. */
+static void *first_frame(struct perch_sched *s, void *top)
+{
+	uintptr_t *frame = (uintptr_t *)top - 2;
+
+	frame[0] = (uintptr_t)s;
+	frame[1] = (uintptr_t)perch_switch_entry;
+	return frame;
+}
+
+static void start(struct perch_sched *s, struct perch_co *co)
+{
+	if (co->flags & CO_OWN_STACK) {
+		char *low = perch_private_low(&s->private, co->home);
+		char *top = perch_private_top(&s->private, co->home);
+
+		if (FIBER_PRIVATE)
+			fiber_open(&s->fibers[co->home], low, (size_t)(top - low));
+		co->sp = first_frame(s, top);
+		return;
+	}
+	co->sp = first_frame(s, s->shared.top);
+}
+
+/* Its stack ends here: it leaves without a look back, and the run loop retires it. */
+void perch_co_main(struct perch_sched *s)
+{
+	struct perch_co *co = s->current;
+
+	if (FIBER_PRIVATE)
+		fiber_arrive(&s->fibers[co->home], &s->thread);
+	co->fn(co->arg);
+	co = s->current;
+	co->state = CO_FINISHED;
+	if (FIBER_PRIVATE)
+		fiber_leave(&s->fibers[co->home], &s->thread, true);
+	switch_stack(&co->sp, s->sp);
+	__builtin_unreachable();
+}
+
+static void give_co(struct perch_sched *s, struct perch_co *co)
+{
+	co->state = CO_FREE;
+	co->next = s->free_co;
+	s->free_co = co_id(s, co) + 1;
+}
+
+static void retire(struct perch_sched *s, struct perch_co *co)
+{
+	if (co->flags & CO_OWN_STACK) {
+		if (FIBER_PRIVATE)
+			fiber_close(&s->fibers[co->home]);
+		perch_private_give(&s->private, co->home);
+		s->alive_private -= (co->flags & PERCH_CO_PRIVATE) != 0;
+	} else {
+		s->occupant = NULL;
+	}
+	give_co(s, co);
+	s->alive--;
+	s->stats.finished++;
+}
+
+static struct perch_co *take_co(struct perch_sched *s)
+{
+	struct perch_co *co;
+
+	if (s->free_co != 0) {
+		co = &s->co[s->free_co - 1];
+		s->free_co = co->next;
+		return co;
+	}
+	if (s->fresh_co == s->max_co)
+		return NULL;
+	return &s->co[s->fresh_co++];
+}
+
+/* The shared stack is there for everybody; a private one may run out. */
+static bool take_stack(struct perch_sched *s, struct perch_co *co, unsigned flags)
+{
+	int64_t slot;
+
+	if (!FIBER_PRIVATE && !(flags & PERCH_CO_PRIVATE))
+		return true;
+	if (flags & PERCH_CO_PRIVATE && s->alive_private == s->max_private)
+		return false;
+	slot = perch_private_take(&s->private);
+	if (slot < 0)
+		return false;
+	co->home = (uint32_t)slot;
+	co->flags |= CO_OWN_STACK;
+	s->alive_private += (flags & PERCH_CO_PRIVATE) != 0;
+	return true;
+}
+
+struct perch_co *perch_co_spawn(struct perch_sched *s, perch_co_fn fn, void *arg, unsigned flags)
+{
+	struct perch_co *co = take_co(s);
+
+	if (unlikely(co == NULL)) {
+		s->stats.refused_co++;
+		return NULL;
+	}
+	*co = (struct perch_co){
+		.fn = fn,
+		.arg = arg,
+		.deadline_ns = PERCH_SCHED_NEVER,
+		.state = CO_NEW,
+		.flags = flags & PERCH_CO_PRIVATE,
+	};
+	if (unlikely(!take_stack(s, co, flags))) {
+		s->stats.refused_private++;
+		give_co(s, co);
+		return NULL;
+	}
+	s->alive++;
+	s->stats.spawned++;
+	push_ready(s, co);
+	return co;
+}
+
+/* ---- running ---- */
+
+static void resume(struct perch_sched *s, struct perch_co *co)
+{
+	if (!(co->flags & CO_OWN_STACK))
+		occupy(s, co);
+	if (co->state == CO_NEW)
+		start(s, co);
+	co->state = CO_RUNNING;
+	co->switches++;
+	s->current = co;
+	if (FIBER_PRIVATE)
+		fiber_leave(&s->thread, &s->fibers[co->home], false);
+	switch_stack(&s->sp, co->sp);
+	if (FIBER_PRIVATE)
+		fiber_arrive(&s->thread, NULL);
+	co = s->current;
+	s->current = NULL;
+	if (co->state == CO_FINISHED)
+		retire(s, co);
+}
+
+unsigned perch_sched_run(struct perch_sched *s, unsigned budget)
+{
+	unsigned n = s->ready < budget ? s->ready : budget, i;
+
+	assert(s->current == NULL);
+	if (FIBER_PRIVATE)
+		fiber_thread(&s->thread);
+	for (i = 0; i < n; i++)
+		resume(s, pop_ready(s));
+	s->stats.switches += n;
+	return n;
+}
+
+/* ---- parking and waking ---- */
+
+/* An image that could not be moved out later must not be left behind now. */
+static bool room_to_park(struct perch_sched *s, struct perch_co *co)
+{
+	uint32_t lines;
+
+	if (co->flags & CO_OWN_STACK)
+		return true;
+	lines = lines_below_top(s, __builtin_frame_address(0)) + PARK_SLACK_LINES;
+	if (lines > co->peak_lines)
+		co->peak_lines = (uint16_t)lines;
+	return likely(perch_save_room(&s->saves, lines));
+}
+
+/* Give the thread back to the run loop, and return when it resumes this coroutine. The scheduler
+ * is what the switch returns, so nothing has to be kept on the stack meanwhile. */
+static inline __attribute__((always_inline)) int give_way(struct perch_sched *s,
+							   struct perch_co *co)
+{
+	if (FIBER_PRIVATE)
+		fiber_leave(&s->fibers[co->home], &s->thread, false);
+	s = (struct perch_sched *)((char *)switch_stack(&co->sp, s->sp) -
+				   offsetof(struct perch_sched, sp));
+	if (FIBER_PRIVATE)
+		fiber_arrive(&s->fibers[s->current->home], &s->thread);
+	return s->current->result;
+}
+
+__attribute__((noinline)) int perch_co_park(struct perch_sched *s, int64_t deadline_ns)
+{
+	struct perch_co *co = s->current;
+
+	assert(co != NULL);
+	if (unlikely(co->flags & CO_CANCELLED))
+		return -ECANCELED;
+	if (unlikely(!room_to_park(s, co))) {
+		s->stats.refused_save++;
+		return -ENOMEM;
+	}
+	if (deadline_ns != PERCH_SCHED_NEVER) {
+		if (deadline_ns <= s->now_ns)
+			return -ETIMEDOUT;
+		perch_wheel_arm(s->wheel, co_id(s, co), deadline_ns);
+	}
+	co->deadline_ns = deadline_ns;
+	co->parked_at = __builtin_return_address(0);
+	co->state = CO_PARKED;
+	return give_way(s, co);
+}
+
+__attribute__((noinline)) int perch_co_yield(struct perch_sched *s)
+{
+	struct perch_co *co = s->current;
+
+	assert(co != NULL);
+	if (unlikely(!room_to_park(s, co))) {
+		s->stats.refused_save++;
+		return -ENOMEM;
+	}
+	co->parked_at = __builtin_return_address(0);
+	co->result = co->flags & CO_CANCELLED ? -ECANCELED : 0;
+	co->state = CO_READY;
+	push_ready(s, co);
+	return give_way(s, co);
+}
+
+static void prefetch_image(const struct perch_sched *s, const struct perch_co *co)
+{
+	const char *image;
+	uint32_t i;
+
+	if (co->lines == 0) {
+		__builtin_prefetch(co->sp, 1);
+		return;
+	}
+	image = save_area(&s->saves, co->home);
+	for (i = 0; i < co->lines && i < PREFETCH_LINES; i++)
+		__builtin_prefetch(image + i * STACK_LINE, 1);
+}
+
+void perch_co_wake(struct perch_sched *s, struct perch_co *co, int result)
+{
+	if (co->state != CO_PARKED)
+		return;
+	co->state = CO_READY;
+	co->result = result;
+	prefetch_image(s, co);
+	push_ready(s, co);
+}
+
+void perch_co_prefetch(const struct perch_sched *s, const struct perch_co *co)
+{
+	(void)s;
+	__builtin_prefetch(co, 1);
+}
+
+void perch_co_cancel(struct perch_sched *s, struct perch_co *co)
+{
+	if (co->state == CO_FREE)
+		return;
+	co->flags |= CO_CANCELLED;
+	if (co->state == CO_READY)
+		co->result = -ECANCELED;
+	perch_co_wake(s, co, -ECANCELED);
+}
+
+void perch_sched_cancel_all(struct perch_sched *s)
+{
+	uint32_t id;
+
+	for (id = 0; id < s->fresh_co; id++)
+		perch_co_cancel(s, &s->co[id]);
+}
+
+/* ---- time ---- */
+
+/* The wheel named it: is its deadline over, later than it was, or gone? */
+static void look_at_deadline(struct perch_sched *s, uint32_t id)
+{
+	struct perch_co *co = &s->co[id];
+
+	if (co->state != CO_PARKED || co->deadline_ns == PERCH_SCHED_NEVER)
+		return;
+	if (co->deadline_ns <= s->now_ns)
+		perch_co_wake(s, co, -ETIMEDOUT);
+	else
+		perch_wheel_arm(s->wheel, id, co->deadline_ns);
+}
+
+void perch_sched_advance(struct perch_sched *s, int64_t now_ns)
+{
+	uint32_t ids[EXPIRE_BATCH], n, i;
+
+	if (now_ns > s->now_ns)
+		s->now_ns = now_ns;
+	do {
+		n = perch_wheel_expire(s->wheel, s->now_ns, ids, EXPIRE_BATCH);
+		for (i = 0; i < n; i++)
+			__builtin_prefetch(&s->co[ids[i]], 1);
+		for (i = 0; i < n; i++)
+			look_at_deadline(s, ids[i]);
+	} while (n == EXPIRE_BATCH);
+}
+
+int64_t perch_sched_next_deadline(const struct perch_sched *s)
+{
+	int64_t next_ns = perch_wheel_next(s->wheel);
+
+	return next_ns < s->now_ns ? s->now_ns : next_ns;
+}
+
+/* ---- who is who ---- */
+
+struct perch_co *perch_co_current(const struct perch_sched *s)
+{
+	return s->current;
+}
+
+uint32_t perch_co_id(const struct perch_sched *s, const struct perch_co *co)
+{
+	return co_id(s, co);
+}
+
+struct perch_co *perch_co_by_id(const struct perch_sched *s, uint32_t id)
+{
+	return id < s->fresh_co && s->co[id].state != CO_FREE ? &s->co[id] : NULL;
+}
+
+void perch_sched_stats(const struct perch_sched *s, struct perch_sched_stats *out)
+{
+	*out = s->stats;
+	out->alive = s->alive;
+	out->ready = s->ready;
+}
+
+/* ---- open and close ---- */
+
+static int with_defaults(struct perch_sched_config *c)
+{
+	if (c->max_co == 0)
+		c->max_co = DEFAULT_MAX_CO;
+	if (c->stack_bytes == 0)
+		c->stack_bytes = DEFAULT_STACK_BYTES;
+	if (c->private_bytes == 0)
+		c->private_bytes = DEFAULT_PRIVATE_BYTES;
+	if (c->max_private == 0)
+		c->max_private = DEFAULT_MAX_PRIVATE;
+	if (c->save_bytes == 0)
+		c->save_bytes = (size_t)c->max_co * SAVE_BYTES_PER_CO + 4 * (size_t)c->stack_bytes;
+	if (c->max_co == PERCH_CO_NONE || c->stack_bytes < MIN_STACK_BYTES ||
+	    c->private_bytes < MIN_STACK_BYTES)
+		return -EINVAL;
+	if (FIBER_PRIVATE && c->private_bytes < c->stack_bytes)
+		c->private_bytes = c->stack_bytes;
+	return 0;
+}
+
+static int open_stacks(struct perch_sched *s, const struct perch_sched_config *c)
+{
+	uint32_t private = FIBER_PRIVATE ? c->max_co : c->max_private;
+	int node = c->numa_node - 1, err;
+
+	err = perch_shared_open(&s->shared, c->stack_bytes, node);
+	if (err < 0)
+		return err;
+	err = perch_save_open(&s->saves, c->save_bytes, s->shared.bytes, node);
+	if (err < 0)
+		goto no_saves;
+	err = perch_private_open(&s->private, private, c->private_bytes, !FIBER_PRIVATE, node);
+	if (err < 0)
+		goto no_private;
+	return 0;
+no_private:
+	perch_save_close(&s->saves);
+no_saves:
+	perch_shared_close(&s->shared);
+	return err;
+}
+
+static void close_stacks(struct perch_sched *s)
+{
+	perch_private_close(&s->private);
+	perch_save_close(&s->saves);
+	perch_shared_close(&s->shared);
+}
+
+static int open_blocks(struct perch_sched *s, const struct perch_sched_config *c)
+{
+	struct perch_wheel_config wheel = {.max_ids = c->max_co, .tick_ns = GRAIN_NS};
+
+	s->max_co = c->max_co;
+	s->max_private = c->max_private;
+	s->co = perch_region_map((size_t)c->max_co * sizeof(*s->co), c->numa_node - 1);
+	if (s->co == NULL)
+		return -ENOMEM;
+	if (FIBER_PRIVATE) {
+		s->fibers = perch_region_map((size_t)c->max_co * sizeof(*s->fibers), -1);
+		if (s->fibers == NULL)
+			goto no_fibers;
+	}
+	if (perch_wheel_open(&s->wheel, &wheel) < 0)
+		goto no_wheel;
+	return 0;
+no_wheel:
+	perch_region_unmap(s->fibers, (size_t)c->max_co * sizeof(*s->fibers));
+no_fibers:
+	perch_region_unmap(s->co, (size_t)c->max_co * sizeof(*s->co));
+	return -ENOMEM;
+}
+
+int perch_sched_open(struct perch_sched **out, const struct perch_sched_config *cfg)
+{
+	struct perch_sched_config c = cfg != NULL ? *cfg : (struct perch_sched_config){0};
+	struct perch_sched *s;
+	int err = with_defaults(&c);
+
+	if (err < 0)
+		return err;
+	s = perch_region_map(sizeof(*s), c.numa_node - 1);
+	if (s == NULL)
+		return -ENOMEM;
+	err = open_stacks(s, &c);
+	if (err < 0)
+		goto no_stacks;
+	err = open_blocks(s, &c);
+	if (err < 0)
+		goto no_blocks;
+	s->valgrind = fiber_valgrind();
+	s->valgrind_id = fiber_register(s->shared.base, s->shared.top);
+	*out = s;
+	return 0;
+no_blocks:
+	close_stacks(s);
+no_stacks:
+	perch_region_unmap(s, sizeof(*s));
+	return err;
+}
+
+/* Prints instead of only asserting: the caller's bug is a handler that did not unwind. */
+static void assert_all_finished(const struct perch_sched *s)
+{
+	if (s->alive == 0)
+		return;
+	fprintf(stderr, "perch: scheduler closed with %u coroutines alive\n", s->alive);
+	abort();
+}
+
+void perch_sched_close(struct perch_sched *s)
+{
+	if (s == NULL)
+		return;
+	assert_all_finished(s);
+	fiber_unregister(s->valgrind_id);
+	perch_wheel_close(s->wheel);
+	perch_region_unmap(s->fibers, (size_t)s->max_co * sizeof(*s->fibers));
+	perch_region_unmap(s->co, (size_t)s->max_co * sizeof(*s->co));
+	close_stacks(s);
+	perch_region_unmap(s, sizeof(*s));
+}

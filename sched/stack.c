@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Stacks and the memory for saved images (see stack.h).
+ *
+ * Private stacks are mapped in plain pages with a guard page below each, not carved from huge
+ * pages: whoever asks for one has large frames or shares addresses, so an overflow into the
+ * neighbour would be the worst of bugs, and a huge page cannot hold a guard. Their tops are
+ * coloured by an odd number of lines, because tops at equal offsets of a page fall into the same
+ * cache sets (61 ns an event against 23).
+ */
+#include "sched/stack.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "sched/region.h"
+
+enum {
+	PAGE_BYTES = 4096,
+	COLOURS = 31,            /* lines; at most half a page is given up to them */
+	MAX_GUARDED = 4096,      /* by mprotect: each guard costs two of 65,530 mappings */
+	GUARD_INSTALL = 102,     /* MADV_GUARD_INSTALL, Linux 6.13: guards without mappings */
+};
+
+/* ---- saved images ---- */
+
+int perch_save_open(struct save_pool *p, size_t bytes, size_t largest_bytes, int node)
+{
+	memset(p, 0, sizeof(*p));
+	p->max_lines = (uint32_t)(largest_bytes >> STACK_LINE_BITS);
+	if (p->max_lines > STACK_MAX_LINES || bytes >> STACK_LINE_BITS >= UINT32_MAX)
+		return -EINVAL;
+	p->lines = (uint32_t)(bytes >> STACK_LINE_BITS);
+	p->base = perch_region_map((size_t)p->lines << STACK_LINE_BITS, node);
+	p->free = perch_region_map((p->max_lines + 1) * sizeof(*p->free), node);
+	p->some = perch_region_map((p->max_lines / 64 + 1) * sizeof(*p->some), node);
+	if (p->base == NULL || p->free == NULL || p->some == NULL) {
+		perch_save_close(p);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void perch_save_close(struct save_pool *p)
+{
+	perch_region_unmap(p->some, (p->max_lines / 64 + 1) * sizeof(*p->some));
+	perch_region_unmap(p->free, (p->max_lines + 1) * sizeof(*p->free));
+	perch_region_unmap(p->base, (size_t)p->lines << STACK_LINE_BITS);
+}
+
+/* The smallest size with a free area of at least `lines`; 0 = none. */
+static uint32_t fitting(const struct save_pool *p, uint32_t lines)
+{
+	uint32_t word = lines / 64, last = p->max_lines / 64;
+	uint64_t bits = p->some[word] & (~0ull << (lines % 64));
+
+	while (bits == 0) {
+		if (++word > last)
+			return 0;
+		bits = p->some[word];
+	}
+	return word * 64 + (uint32_t)__builtin_ctzll(bits);
+}
+
+static void push_free(struct save_pool *p, uint32_t area, uint32_t lines)
+{
+	memcpy(save_area(p, area), &p->free[lines], sizeof(area));
+	p->free[lines] = area;
+	p->some[lines / 64] |= 1ull << (lines % 64);
+}
+
+static uint32_t pop_free(struct save_pool *p, uint32_t lines)
+{
+	uint32_t area = p->free[lines];
+
+	memcpy(&p->free[lines], save_area(p, area), sizeof(area));
+	if (p->free[lines] == 0)
+		p->some[lines / 64] &= ~(1ull << (lines % 64));
+	return area;
+}
+
+bool perch_save_room(const struct save_pool *p, uint32_t lines)
+{
+	if (lines > p->max_lines)
+		return false;
+	return p->lines - p->fresh >= lines || fitting(p, lines) != 0;
+}
+
+uint32_t perch_save_take(struct save_pool *p, uint32_t lines)
+{
+	uint32_t area, size;
+
+	if (p->free[lines] != 0) {
+		area = pop_free(p, lines);
+	} else if (p->lines - p->fresh >= lines) {
+		area = p->fresh + 1;
+		p->fresh += lines;
+	} else if ((size = fitting(p, lines)) != 0) { /* cut a larger one */
+		area = pop_free(p, size);
+		push_free(p, area + lines, size - lines);
+	} else {
+		return 0;
+	}
+	p->used += lines;
+	return area;
+}
+
+void perch_save_give(struct save_pool *p, uint32_t area, uint32_t lines)
+{
+	p->used -= lines;
+	push_free(p, area, lines);
+}
+
+/* ---- guards ---- */
+
+static int guard(char *page, bool by_mapping)
+{
+	if (madvise(page, PAGE_BYTES, GUARD_INSTALL) == 0)
+		return 0;
+	return by_mapping ? mprotect(page, PAGE_BYTES, PROT_NONE) : 0;
+}
+
+/* ---- the shared stack ---- */
+
+int perch_shared_open(struct shared_stack *t, size_t bytes, int node)
+{
+	t->bytes = perch_region_round(bytes);
+	t->base = perch_region_stacks(t->bytes + PAGE_BYTES, node);
+	if (t->base == NULL)
+		return -ENOMEM;
+	if (mprotect(t->base, PAGE_BYTES, PROT_NONE) < 0) {
+		perch_shared_close(t);
+		return -ENOMEM;
+	}
+	t->top = t->base + PAGE_BYTES + t->bytes;
+	return 0;
+}
+
+void perch_shared_close(struct shared_stack *t)
+{
+	perch_region_unmap(t->base, t->bytes + PAGE_BYTES);
+}
+
+/* ---- private stacks ---- */
+
+static size_t private_mapping(const struct private_stacks *t)
+{
+	return t->max * t->stride;
+}
+
+int perch_private_open(struct private_stacks *t, uint32_t max, size_t bytes, bool guards, int node)
+{
+	uint32_t i;
+
+	memset(t, 0, sizeof(*t));
+	t->max = max;
+	t->stack_bytes = perch_region_round(bytes + COLOURS * STACK_LINE);
+	t->stride = t->stack_bytes + PAGE_BYTES;
+	t->base = perch_region_stacks(private_mapping(t), node);
+	t->free = perch_region_map(max * sizeof(*t->free), node);
+	if (t->base == NULL || t->free == NULL)
+		goto no_memory;
+	for (i = 0; guards && i < max; i++)
+		if (guard(t->base + i * t->stride, max <= MAX_GUARDED) < 0)
+			goto no_memory;
+	return 0;
+no_memory:
+	perch_private_close(t);
+	return -ENOMEM;
+}
+
+void perch_private_close(struct private_stacks *t)
+{
+	perch_region_unmap(t->free, t->max * sizeof(*t->free));
+	perch_region_unmap(t->base, private_mapping(t));
+}
+
+int64_t perch_private_take(struct private_stacks *t)
+{
+	if (t->free_count > 0)
+		return t->free[--t->free_count];
+	return t->fresh < t->max ? (int64_t)t->fresh++ : STACK_SLOT_NONE;
+}
+
+void perch_private_give(struct private_stacks *t, uint32_t slot)
+{
+	t->free[t->free_count++] = slot;
+}
+
+char *perch_private_low(const struct private_stacks *t, uint32_t slot)
+{
+	return t->base + slot * t->stride + PAGE_BYTES;
+}
+
+char *perch_private_top(const struct private_stacks *t, uint32_t slot)
+{
+	return t->base + (slot + 1) * t->stride - (slot * 5 % COLOURS) * STACK_LINE;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * x86-64: where a new coroutine starts, and the out-of-line form of the switch (see switch.h).
+ */
+	.text
+
+/* Entered by a jump, with the scheduler in %rbp and the stack 16-byte aligned. The zero pushed is
+ * the return address of perch_co_main, which never returns: unwinders stop there. */
+	.globl	perch_switch_entry
+	.hidden	perch_switch_entry
+	.type	perch_switch_entry, @function
+perch_switch_entry:
+	.cfi_startproc
+	.cfi_undefined %rip
+	endbr64
+	mov	%rbp, %rdi
+	xor	%ebp, %ebp
+	push	%rbp
+	jmp	perch_co_main
+	.cfi_endproc
+	.size	perch_switch_entry, . - perch_switch_entry
+
+/* void *perch_switch_stack(void **save_sp, void *to_sp) */
+	.globl	perch_switch_stack
+	.hidden	perch_switch_stack
+	.type	perch_switch_stack, @function
+perch_switch_stack:
+	.cfi_startproc
+	endbr64
+	push	%rbx
+	push	%r12
+	push	%r13
+	push	%r14
+	push	%r15
+	lea	1f(%rip), %rax
+	push	%rax
+	push	%rbp
+	mov	%rsp, (%rdi)
+	mov	%rsi, %rsp
+	pop	%rbp
+	pop	%rax
+	jmp	*%rax
+1:	endbr64
+	pop	%r15
+	pop	%r14
+	pop	%r13
+	pop	%r12
+	pop	%rbx
+	mov	%rdi, %rax
+	ret
+	.cfi_endproc
+	.size	perch_switch_stack, . - perch_switch_stack
+
+	.section .note.GNU-stack, "", @progbits
