@@ -31,6 +31,7 @@ enum {
 	PREFETCH_LINES = 4,      /* of a saved image; the hardware follows a longer one */
 	PARK_SLACK_LINES = 4,    /* from a park's frame down to where its switch leaves the stack */
 	EXPIRE_BATCH = 64,
+	FIBER_FRAME_FACTOR = 4,  /* a sanitizer's red zones make frames larger by about as much */
 };
 
 #define likely(x) __builtin_expect(!!(x), 1)
@@ -504,8 +505,8 @@ static int with_defaults(struct perch_sched_config *c)
 	if (c->max_co == PERCH_CO_NONE || c->stack_bytes < MIN_STACK_BYTES ||
 	    c->private_bytes < MIN_STACK_BYTES)
 		return -EINVAL;
-	if (FIBER_PRIVATE && c->private_bytes < c->stack_bytes)
-		c->private_bytes = c->stack_bytes;
+	if (FIBER_PRIVATE && c->private_bytes < FIBER_FRAME_FACTOR * c->stack_bytes)
+		c->private_bytes = FIBER_FRAME_FACTOR * c->stack_bytes;
 	return 0;
 }
 

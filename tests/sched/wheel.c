@@ -194,7 +194,7 @@ static void model_arm(struct model *m)
 
 	perch_wheel_arm(m->w, id, deadline);
 	if (m->at[id] == 0 || due < m->at[id])
-		m->at[id] = due > 0 ? due : 1;
+		m->at[id] = due;
 }
 
 static void model_expire(struct model *m)
@@ -233,7 +233,8 @@ static void agrees_with_model(void)
 	int step, k;
 
 	for (seed = 1; seed <= 200; seed++) {
-		struct model m = {.w = open_wheel(MODEL_IDS), .seed = seed * 0x9e3779b97f4a7c15u};
+		struct model m = {.w = open_wheel(MODEL_IDS), .now = TICK,
+				  .seed = seed * 0x9e3779b97f4a7c15u};
 
 		for (step = 0; step < 300; step++) {
 			for (k = (int)(random_of(&m) % 20); k > 0; k--)
