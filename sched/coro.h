@@ -92,6 +92,8 @@ bool perch_sched_ready(const struct perch_sched *s); /* is anything in the run q
 
 struct perch_co *perch_co_current(const struct perch_sched *s); /* NULL outside a coroutine */
 uint32_t perch_co_id(const struct perch_sched *s, const struct perch_co *co);
+/* NULL for an id that was never given out. Touches nothing of the coroutine, which may have
+ * finished: good for prefetching by id. */
 struct perch_co *perch_co_by_id(const struct perch_sched *s, uint32_t id);
 
 /* Prefetch what the next resume of co will touch. Any co, parked or not. */

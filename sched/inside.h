@@ -34,12 +34,12 @@ struct perch_co {
 	void *arg;
 	int64_t deadline_ns; /* of its park */
 	void *parked_at;     /* the caller of its last park */
-	uint32_t home;       /* its save area (0: on the shared stack), or its private slot */
+	uint32_t home;       /* its save area (0: on the shared stack, or none), or its private slot */
 	uint32_t next;       /* id: in the run queue, or in the list of free coroutines */
 	int32_t result;      /* what its park returns */
 	uint32_t switches;   /* how often it was resumed */
-	uint16_t lines;      /* of the save area; 0 = on the shared stack, or none yet */
-	uint16_t peak_lines; /* the most that were live at a park */
+	uint16_t lines;      /* live at its last park; also the size of its save area */
+	uint16_t peak_lines; /* the most there ever were */
 	uint8_t state;
 	uint8_t flags;
 	uint16_t unused;

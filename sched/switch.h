@@ -25,7 +25,8 @@
 /* Out of line, in switch_*.S. Same arguments and result as switch_stack. */
 void *perch_switch_stack(void **save_sp, void *to_sp);
 
-/* Where a new coroutine starts: calls perch_co_main with the frame pointer's value. */
+/* Where a new coroutine starts: calls the function above it on the stack with the argument above
+ * that, then perch_co_end with the frame pointer's value. */
 void perch_switch_entry(void);
 
 #if defined(__CET__) && (__CET__ & 1)

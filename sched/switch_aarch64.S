@@ -3,8 +3,9 @@
  */
 	.text
 
-/* Entered by a branch, with the scheduler in x29. The zero in x30 is the return address of
- * perch_co_main, which never returns: unwinders stop there. */
+/* Entered by a branch, with the scheduler in x29 and fn, arg on the stack. It keeps the scheduler
+ * in a register that fn preserves. The zero in x30 is the return address of perch_co_end, which
+ * never returns; to the debugger this is the outermost frame. */
 	.globl	perch_switch_entry
 	.hidden	perch_switch_entry
 	.type	perch_switch_entry, %function
@@ -12,10 +13,13 @@ perch_switch_entry:
 	.cfi_startproc
 	.cfi_undefined x30
 	hint	#36			/* bti j */
-	mov	x0, x29
+	mov	x19, x29
 	mov	x29, xzr
+	ldp	x9, x0, [sp], #16
+	blr	x9
+	mov	x0, x19
 	mov	x30, xzr
-	b	perch_co_main
+	b	perch_co_end
 	.cfi_endproc
 	.size	perch_switch_entry, . - perch_switch_entry
 

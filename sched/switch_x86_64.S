@@ -3,8 +3,10 @@
  */
 	.text
 
-/* Entered by a jump, with the scheduler in %rbp and the stack 16-byte aligned. The zero pushed is
- * the return address of perch_co_main, which never returns: unwinders stop there. */
+/* Entered by a jump, with the scheduler in %rbp and fn, arg on the stack, which is 16-byte aligned
+ * above them. It keeps the scheduler in a register that fn preserves, so that the coroutine's
+ * first frame is one word. The zero pushed is the return address of perch_co_end, which never
+ * returns; to the debugger this is the outermost frame. */
 	.globl	perch_switch_entry
 	.hidden	perch_switch_entry
 	.type	perch_switch_entry, @function
@@ -12,10 +14,14 @@ perch_switch_entry:
 	.cfi_startproc
 	.cfi_undefined %rip
 	endbr64
-	mov	%rbp, %rdi
+	mov	%rbp, %rbx
 	xor	%ebp, %ebp
+	pop	%rax
+	pop	%rdi
+	call	*%rax
+	mov	%rbx, %rdi
 	push	%rbp
-	jmp	perch_co_main
+	jmp	perch_co_end
 	.cfi_endproc
 	.size	perch_switch_entry, . - perch_switch_entry
 

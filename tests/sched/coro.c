@@ -112,7 +112,7 @@ static void spawn_runs_later(void)
 	CU_ASSERT_STRING_EQUAL(sc.log, "a");
 	CU_ASSERT_EQUAL(stats_of(sc.s).finished, 1);
 	CU_ASSERT_EQUAL(stats_of(sc.s).alive, 0);
-	CU_ASSERT_PTR_NULL(perch_co_by_id(sc.s, 0));
+	CU_ASSERT_PTR_NULL(perch_co_by_id(sc.s, 1));
 	perch_sched_close(sc.s);
 }
 

@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * What the scheduler costs: nanoseconds per switch, event, spawn and timer, and bytes per parked
+ * coroutine. Prints one line per figure: median of the rounds in CPU time (least - most), and the
+ * figure to reach.
+ *
+ * An event is: wake, resume, three frames of handler that add the packet to a sum, park. Ids come
+ * from a list drawn beforehand; bursts are of 32, and with prefetch the control blocks of the next
+ * burst are fetched while this one runs.
+ *
+ * usage: sched_bench [-r rounds] [switch|event|spawn|timer|memory|boost ...]
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sched/coro.h"
+#include "sched/switch.h"
+#include "sched/wheel.h"
+#include "tests/bench/sched_bench.h"
+
+enum {
+	BURST = 32,
+	MAX_ROUNDS = 99,
+	DRAWN = 1 << 22, /* ids drawn beforehand */
+};
+
+static int rounds = 7;
+
+/* ---- measuring ---- */
+
+static double cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+double bench_report(const char *name, double (*once)(void *), void *arg, double target)
+{
+	double ns[MAX_ROUNDS];
+	int i;
+
+	once(arg); /* warm */
+	for (i = 0; i < rounds; i++)
+		ns[i] = once(arg);
+	qsort(ns, (size_t)rounds, sizeof(*ns), by_value);
+	printf("%-52s %8.2f  (%.2f - %.2f)", name, ns[rounds / 2], ns[0], ns[rounds - 1]);
+	if (target > 0)
+		printf("  %s %.1f", ns[rounds / 2] <= target ? "within" : "OVER", target);
+	printf("\n");
+	fflush(stdout);
+	return ns[rounds / 2];
+}
+
+double bench_time(void (*body)(void *), void *arg, double count)
+{
+	double start = cpu_ns();
+
+	body(arg);
+	return (cpu_ns() - start) / count;
+}
+
+static uint64_t seed = 88172645463325252u;
+
+static uint64_t draw(void)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed * 0x2545f4914f6cdd1du >> 16;
+}
+
+uint32_t *bench_draw(uint32_t population, uint32_t hot)
+{
+	uint32_t *ids = malloc(DRAWN * sizeof(*ids)), *of = malloc(hot * sizeof(*of));
+	uint32_t i;
+
+	if (ids == NULL || of == NULL)
+		exit(1);
+	for (i = 0; i < hot; i++)
+		of[i] = hot == population ? i : (uint32_t)(draw() % population);
+	for (i = 0; i < DRAWN; i++)
+		ids[i] = of[draw() % hot];
+	free(of);
+	return ids;
+}
+
+/* ---- the bare switch ---- */
+
+enum { SWITCHES = 20000000 };
+
+static void *ping_sp, *pong_sp;
+
+static void pongs(void)
+{
+	for (;;)
+		switch_stack(&pong_sp, ping_sp);
+}
+
+static double switch_once(void *arg)
+{
+	static char stack[16384] __attribute__((aligned(64)));
+	uintptr_t *top = (uintptr_t *)(stack + sizeof(stack) - 64);
+	double start;
+	int i;
+
+	(void)arg;
+	top[0] = 0;
+	top[1] = (uintptr_t)pongs;
+	top[2] = 0;
+	pong_sp = top;
+	start = cpu_ns();
+	for (i = 0; i < SWITCHES / 2; i++)
+		switch_stack(&ping_sp, pong_sp);
+	return (cpu_ns() - start) / SWITCHES;
+}
+
+__attribute__((noinline)) static void empty_call(void)
+{
+	__asm__ volatile("");
+}
+
+static double call_once(void *arg)
+{
+	double start = cpu_ns();
+	int i;
+
+	(void)arg;
+	for (i = 0; i < SWITCHES; i++)
+		empty_call();
+	return (cpu_ns() - start) / SWITCHES;
+}
+
+static void bench_switch(void)
+{
+	double call = bench_report("call + ret", call_once, NULL, 0);
+
+	bench_report("inline switch, one way", switch_once, NULL, call * 1.2 > 1.5 ? call * 1.2 : 1.5);
+}
+
+/* ---- events ---- */
+
+static struct perch_sched *sched;
+static uint64_t total;
+
+__attribute__((noinline)) static int flow_recv(struct perch_sched *s)
+{
+	int packet = perch_co_park(s, PERCH_SCHED_NEVER);
+
+	__asm__ volatile("" : "+r"(packet)); /* no tail call: the frame counts */
+	return packet;
+}
+
+__attribute__((noinline)) static int app_recv(struct perch_sched *s, uint64_t *bytes)
+{
+	int packet = flow_recv(s);
+
+	*bytes += (uint64_t)(packet > 0 ? packet : 0);
+	return packet;
+}
+
+static void handler(void *arg)
+{
+	uint64_t bytes = 0;
+
+	while (app_recv(arg, &bytes) >= 0)
+		;
+	total += bytes;
+}
+
+struct population {
+	uint32_t count, hot;
+	bool prefetch;
+	uint32_t *ids;
+	uint32_t next;
+	uint32_t events;
+};
+
+static void populate(uint32_t count)
+{
+	struct perch_sched_config cfg = {.max_co = count, .max_private = 1};
+	uint32_t i;
+
+	if (perch_sched_open(&sched, &cfg) < 0) {
+		fprintf(stderr, "no memory for %u coroutines\n", count);
+		exit(1);
+	}
+	for (i = 0; i < count; i++) {
+		if (perch_co_spawn(sched, handler, sched, 0) == NULL)
+			exit(1);
+		if (i % BURST == BURST - 1)
+			perch_sched_run(sched, BURST);
+	}
+	perch_sched_run(sched, BURST);
+}
+
+static void depopulate(void)
+{
+	perch_sched_cancel_all(sched);
+	while (perch_sched_ready(sched))
+		perch_sched_run(sched, UINT32_MAX);
+	perch_sched_close(sched);
+}
+
+static void events(void *arg)
+{
+	struct population *p = arg;
+	uint32_t done, i;
+
+	for (done = 0; done < p->events; done += BURST) {
+		const uint32_t *ids = p->ids + p->next;
+
+		p->next = (p->next + BURST) % DRAWN;
+		if (p->prefetch)
+			for (i = 0; i < BURST; i++)
+				perch_co_prefetch(sched, perch_co_by_id(sched, p->ids[p->next + i]));
+		for (i = 0; i < BURST; i++)
+			perch_co_wake(sched, perch_co_by_id(sched, ids[i]), 64);
+		perch_sched_run(sched, BURST);
+	}
+}
+
+static double events_once(void *arg)
+{
+	struct population *p = arg;
+
+	return bench_time(events, p, p->events);
+}
+
+static void report_events(uint32_t count, uint32_t hot, bool prefetch, double target)
+{
+	struct population p = {.count = count, .hot = hot, .prefetch = prefetch,
+			       .events = 4 << 20, .ids = bench_draw(count, hot)};
+	char name[80];
+
+	snprintf(name, sizeof(name), "event, %u hot of %u%s", hot, count,
+		 prefetch ? ", prefetched" : "");
+	bench_report(name, events_once, &p, target);
+	free(p.ids);
+}
+
+static void bench_event(void)
+{
+	populate(64);
+	report_events(64, 64, false, 14);
+	depopulate();
+	populate(1000000);
+	report_events(1000000, 1024, true, 16);
+	report_events(1000000, 1024, false, 0);
+	report_events(1000000, 1000000, false, 0);
+	report_events(1000000, 1000000, true, 30);
+	depopulate();
+	populate(10000000);
+	report_events(10000000, 10000000, true, 45);
+	depopulate();
+}
+
+/* ---- spawn and finish ---- */
+
+enum { SPAWNS = 4 << 20 };
+
+static void finishes(void *arg)
+{
+	total += (uintptr_t)arg;
+}
+
+static void spawns(void *arg)
+{
+	int done, i;
+
+	for (done = 0; done < SPAWNS; done += BURST) {
+		for (i = 0; i < BURST; i++)
+			perch_co_spawn(sched, finishes, arg, 0);
+		perch_sched_run(sched, BURST);
+	}
+}
+
+static double spawns_once(void *arg)
+{
+	return bench_time(spawns, arg, SPAWNS);
+}
+
+static void bench_spawn(void)
+{
+	populate(64);
+	depopulate();
+	if (perch_sched_open(&sched, &(struct perch_sched_config){.max_co = 1024}) < 0)
+		exit(1);
+	bench_report("spawn + finish", spawns_once, NULL, 20);
+	perch_sched_close(sched);
+}
+
+/* ---- timers ---- */
+
+/* Every packet pushes its flow's idle deadline out; the wheel is told nothing, and asks. */
+struct timed_flow {
+	int64_t deadline_ns;
+	uint64_t packets;
+	char rest[48];
+};
+
+enum {
+	TIMED = 10000000,
+	PACKETS_PER_TICK = 1024,
+	TICK_NS = 100000,
+	IDLE_TICKS = 30000,
+	TICKS = 16384,
+};
+
+struct timed {
+	struct timed_flow *flow;
+	struct perch_wheel *wheel;
+	uint32_t *ids;
+	uint32_t next;
+	int64_t now_ns;
+	bool timers;
+	uint64_t fired;
+};
+
+static void timed_expire(struct timed *t)
+{
+	uint32_t ids[256], n, i;
+
+	do {
+		n = perch_wheel_expire(t->wheel, t->now_ns, ids, 256);
+		for (i = 0; i < n; i++)
+			__builtin_prefetch(&t->flow[ids[i]]);
+		for (i = 0; i < n; i++) {
+			struct timed_flow *f = &t->flow[ids[i]];
+
+			if (f->deadline_ns <= t->now_ns) {
+				t->fired++;
+				f->deadline_ns = t->now_ns + (int64_t)IDLE_TICKS * TICK_NS;
+			}
+			perch_wheel_arm(t->wheel, ids[i], f->deadline_ns);
+		}
+	} while (n == 256);
+}
+
+static void timed_packets(void *arg)
+{
+	struct timed *t = arg;
+	uint32_t tick, i, k;
+
+	for (tick = 0; tick < TICKS; tick++) {
+		t->now_ns += TICK_NS;
+		for (i = 0; i < PACKETS_PER_TICK; i += BURST) {
+			const uint32_t *ids = t->ids + t->next;
+
+			t->next = (t->next + BURST) % DRAWN;
+			for (k = 0; k < BURST; k++)
+				__builtin_prefetch(&t->flow[t->ids[t->next + k]], 1);
+			for (k = 0; k < BURST; k++) {
+				struct timed_flow *f = &t->flow[ids[k]];
+
+				f->packets++;
+				if (t->timers)
+					f->deadline_ns = t->now_ns + (int64_t)IDLE_TICKS * TICK_NS;
+			}
+		}
+		if (t->timers)
+			timed_expire(t);
+	}
+}
+
+static double timed_once(void *arg)
+{
+	return bench_time(timed_packets, arg, (double)TICKS * PACKETS_PER_TICK);
+}
+
+static void bench_timer(void)
+{
+	struct perch_wheel_config cfg = {.max_ids = TIMED, .tick_ns = TICK_NS};
+	struct timed t = {.ids = bench_draw(TIMED, TIMED)};
+	size_t bytes = sizeof(struct timed_flow) * (size_t)TIMED;
+	double without, with;
+	uint32_t i;
+
+	t.flow = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (t.flow == MAP_FAILED || perch_wheel_open(&t.wheel, &cfg) < 0)
+		exit(1);
+	madvise(t.flow, bytes, MADV_HUGEPAGE);
+	for (i = 0; i < TIMED; i++) {
+		t.flow[i].deadline_ns = (int64_t)(draw() % IDLE_TICKS + 1) * TICK_NS;
+		perch_wheel_arm(t.wheel, i, t.flow[i].deadline_ns);
+	}
+	without = bench_report("packet, no timers, 10 M flows", timed_once, &t, 0);
+	t.timers = true;
+	t.now_ns = 0;
+	with = bench_report("packet, 10 M timers pending", timed_once, &t, without + 1);
+	printf("%-52s %8.2f\n", "timers' cost a packet", with - without);
+	perch_wheel_close(t.wheel);
+	munmap(t.flow, bytes);
+	free(t.ids);
+}
+
+/* ---- memory ---- */
+
+/* Kilobytes of the named lines of /proc/self/status: resident, page tables, huge pages. */
+static long memory_kb(void)
+{
+	static const char *const names[] = {"VmRSS:", "VmPTE:", "HugetlbPages:"};
+	FILE *f = fopen("/proc/self/status", "r");
+	char line[256];
+	long kb = 0;
+	size_t i;
+
+	if (f == NULL)
+		exit(1);
+	while (fgets(line, sizeof(line), f) != NULL)
+		for (i = 0; i < sizeof(names) / sizeof(*names); i++)
+			if (strncmp(line, names[i], strlen(names[i])) == 0)
+				kb += atol(line + strlen(names[i]));
+	fclose(f);
+	return kb;
+}
+
+/* In a process of its own, so that nothing is reused. */
+static void report_memory(uint32_t count)
+{
+	long before_kb, after_kb;
+	double each;
+
+	fflush(stdout);
+	if (fork() != 0) {
+		wait(NULL);
+		return;
+	}
+	before_kb = memory_kb();
+	populate(count);
+	after_kb = memory_kb();
+	each = (double)(after_kb - before_kb) * 1024 / count;
+	printf("coroutines=%u rss=%ld KB (%.0f B/coroutine)  %s 300\n", count, after_kb, each,
+	       each <= 300 ? "within" : "OVER");
+	fflush(stdout);
+	_exit(0);
+}
+
+static void bench_memory(void)
+{
+	report_memory(10000);
+	report_memory(100000);
+	report_memory(1000000);
+	report_memory(10000000);
+}
+
+/* ---- the program ---- */
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} sections[] = {
+	{"switch", bench_switch}, {"event", bench_event},   {"spawn", bench_spawn},
+	{"timer", bench_timer},   {"memory", bench_memory}, {"boost", bench_boost},
+};
+
+static bool wanted(const char *name, int argc, char **argv)
+{
+	int i;
+
+	for (i = 0; i < argc; i++)
+		if (strcmp(argv[i], name) == 0)
+			return true;
+	return argc == 0;
+}
+
+int main(int argc, char **argv)
+{
+	size_t i;
+
+	argc--;
+	argv++;
+	if (argc >= 2 && strcmp(argv[0], "-r") == 0) {
+		rounds = atoi(argv[1]);
+		argc -= 2;
+		argv += 2;
+	}
+	if (rounds < 1 || rounds > MAX_ROUNDS)
+		return 2;
+	printf("%-52s %8s\n", "", "ns: median (least - most)");
+	for (i = 0; i < sizeof(sections) / sizeof(*sections); i++)
+		if (wanted(sections[i].name, argc, argv))
+			sections[i].run();
+	return total == 1; /* the sums are used */
+}
