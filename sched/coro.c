@@ -29,10 +29,18 @@ enum {
 	GRAIN_NS = 1000,         /* of deadlines: the wheel turns over in 35 minutes of it */
 	MIN_STACK_BYTES = 16 << 10,
 	PREFETCH_LINES = 4,      /* of a saved image; the hardware follows a longer one */
+	POISON = 0xd5,
+	POISON_BELOW_LINES = 64, /* of dead frames under the live ones */
 	PARK_SLACK_LINES = 4,    /* from a park's frame down to where its switch leaves the stack */
 	EXPIRE_BATCH = 64,
 	FIBER_FRAME_FACTOR = 4,  /* a sanitizer's red zones make frames larger by about as much */
 };
+
+#ifdef PERCH_DEBUG
+enum { STACK_CHECKED = 1 };
+#else
+enum { STACK_CHECKED = 0 };
+#endif
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
@@ -67,6 +75,11 @@ static struct perch_co *pop_ready(struct perch_sched *s)
 	s->head = co->next;
 	s->ready--;
 	return co;
+}
+
+bool perch_sched_on_stack(const struct perch_sched *s, const void *p)
+{
+	return (const char *)p >= s->shared.base && (const char *)p < s->shared.top;
 }
 
 bool perch_sched_ready(const struct perch_sched *s)
@@ -104,10 +117,9 @@ static void exchange_lines(void *a, void *b, uint32_t lines)
 	}
 }
 
-static uint32_t lines_below_top(const struct perch_sched *s, const void *sp)
+static uint32_t lines_below(const char *top, const void *sp)
 {
-	return (uint32_t)((size_t)(s->shared.top - (const char *)sp + STACK_LINE - 1) >>
-			  STACK_LINE_BITS);
+	return (uint32_t)((size_t)(top - (const char *)sp + STACK_LINE - 1) >> STACK_LINE_BITS);
 }
 
 static char *shared_lines(const struct perch_sched *s, uint32_t lines)
@@ -140,11 +152,47 @@ static void change_places(struct perch_sched *s, struct perch_co *in, struct per
 	in->home = 0;
 }
 
+/* Debug builds move everybody out at once and fill the place with a pattern, so that whoever still
+ * uses a parked coroutine's stack reads nonsense, and if he writes is found out. */
+static void poison(struct perch_sched *s, uint32_t live_lines)
+{
+	s->poisoned_lines = live_lines + POISON_BELOW_LINES;
+	if (s->poisoned_lines > s->saves.max_lines)
+		s->poisoned_lines = s->saves.max_lines;
+	memset(shared_lines(s, s->poisoned_lines), POISON,
+	       (size_t)s->poisoned_lines << STACK_LINE_BITS);
+}
+
+static void check_poison(struct perch_sched *s)
+{
+	const unsigned char *p = (const void *)shared_lines(s, s->poisoned_lines);
+
+	for (; p < (const unsigned char *)s->shared.top; p++) {
+		if (*p == POISON)
+			continue;
+		fprintf(stderr, "perch: somebody wrote to the stack of a parked coroutine, at %p\n",
+			(const void *)p);
+		abort();
+	}
+	s->poisoned_lines = 0;
+}
+
+static void vacate(struct perch_sched *s, struct perch_co *co)
+{
+	if (s->occupant == co) {
+		move_out(s, co);
+		s->occupant = NULL;
+	}
+	poison(s, co->lines);
+}
+
 /* Make co the occupant of the shared stack. */
 static void occupy(struct perch_sched *s, struct perch_co *co)
 {
 	struct perch_co *out = s->occupant;
 
+	if (STACK_CHECKED)
+		check_poison(s);
 	if (out == co)
 		return;
 	s->occupant = co;
@@ -201,6 +249,8 @@ void perch_co_end(struct perch_sched *s)
 {
 	struct perch_co *co = s->current;
 
+	if (unlikely(co->flags & CO_PARENT))
+		perch_family_end(s, co);
 	co->state = CO_FINISHED;
 	if (FIBER_PRIVATE)
 		fiber_leave(&s->fibers[co->home], &s->thread, true);
@@ -217,6 +267,8 @@ static void give_co(struct perch_sched *s, struct perch_co *co)
 
 static void retire(struct perch_sched *s, struct perch_co *co)
 {
+	if (unlikely(co->flags & CO_CHILD))
+		perch_family_leave(s, co);
 	if (co->flags & CO_OWN_STACK) {
 		if (FIBER_PRIVATE)
 			fiber_close(&s->fibers[co->home]);
@@ -282,6 +334,8 @@ struct perch_co *perch_co_spawn(struct perch_sched *s, perch_co_fn fn, void *arg
 		give_co(s, co);
 		return NULL;
 	}
+	if (unlikely(s->counting))
+		s->kin[co_id(s, co)].cycles = 0;
 	s->alive++;
 	s->stats.spawned++;
 	push_ready(s, co);
@@ -292,9 +346,25 @@ struct perch_co *perch_co_spawn(struct perch_sched *s, perch_co_fn fn, void *arg
 
 static void measure(struct perch_sched *s, struct perch_co *co)
 {
-	co->lines = (uint16_t)lines_below_top(s, co->sp);
+	const char *top = s->shared.top;
+
+	if (unlikely(co->flags & CO_OWN_STACK))
+		top = perch_private_top(&s->private, co->home);
+	co->lines = (uint16_t)lines_below(top, co->sp);
 	if (unlikely(co->lines > co->peak_lines))
 		co->peak_lines = co->lines;
+}
+
+static inline uint64_t cycles(void)
+{
+#ifdef __x86_64__
+	return __builtin_ia32_rdtsc();
+#else
+	uint64_t t;
+
+	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(t));
+	return t;
+#endif
 }
 
 static void resume(struct perch_sched *s, struct perch_co *co)
@@ -308,15 +378,33 @@ static void resume(struct perch_sched *s, struct perch_co *co)
 	s->current = co;
 	if (FIBER_PRIVATE)
 		fiber_leave(&s->thread, &s->fibers[co->home], false);
+	if (unlikely(s->counting))
+		s->kin[co_id(s, co)].cycles -= cycles();
 	switch_stack(&s->sp, co->sp);
 	if (FIBER_PRIVATE)
 		fiber_arrive(&s->thread, NULL);
 	co = s->current;
+	if (unlikely(s->counting))
+		s->kin[co_id(s, co)].cycles += cycles();
 	s->current = NULL;
 	if (unlikely(co->state == CO_FINISHED))
 		retire(s, co);
-	else if (likely(!(co->flags & CO_OWN_STACK)))
+	else
 		measure(s, co);
+	if (STACK_CHECKED && !(co->flags & CO_OWN_STACK))
+		vacate(s, co);
+}
+
+void perch_co_settle(struct perch_sched *s, struct perch_co *co)
+{
+	if (!(co->flags & CO_OWN_STACK))
+		occupy(s, co);
+}
+
+void perch_co_unsettle(struct perch_sched *s, struct perch_co *co)
+{
+	if (STACK_CHECKED && !(co->flags & CO_OWN_STACK))
+		vacate(s, co);
 }
 
 unsigned perch_sched_run(struct perch_sched *s, unsigned budget)
@@ -337,13 +425,13 @@ unsigned perch_sched_run(struct perch_sched *s, unsigned budget)
 /* An image that could not be moved out later must not be left behind now. */
 static inline bool room_to_park(struct perch_sched *s, struct perch_co *co)
 {
-	char here;
+	char here = 0;
 
 	if (likely(s->saves.lines - s->saves.fresh >= s->saves.max_lines))
 		return true; /* even for the largest image */
 	if (co->flags & CO_OWN_STACK)
 		return true;
-	if (perch_save_room(&s->saves, lines_below_top(s, &here) + PARK_SLACK_LINES))
+	if (perch_save_room(&s->saves, lines_below(s->shared.top, &here) + PARK_SLACK_LINES))
 		return true;
 	s->stats.refused_save++;
 	return false;
@@ -368,7 +456,7 @@ __attribute__((noinline)) int perch_co_park(struct perch_sched *s, int64_t deadl
 	struct perch_co *co = s->current;
 
 	assert(co != NULL);
-	if (unlikely(co->flags & CO_CANCELLED))
+	if (unlikely((co->flags & (CO_CANCELLED | CO_ENDING)) == CO_CANCELLED))
 		return -ECANCELED;
 	if (unlikely(!room_to_park(s, co)))
 		return -ENOMEM;
@@ -518,7 +606,7 @@ static int with_defaults(struct perch_sched_config *c)
 		c->max_private = DEFAULT_MAX_PRIVATE;
 	if (c->save_bytes == 0)
 		c->save_bytes = (size_t)c->max_co * SAVE_BYTES_PER_CO + 4 * (size_t)c->stack_bytes;
-	if (c->max_co == PERCH_CO_NONE || c->stack_bytes < MIN_STACK_BYTES ||
+	if (c->max_co > PERCH_CO_NONE / PERCH_WAIT_CASES - 1 || c->stack_bytes < MIN_STACK_BYTES ||
 	    c->private_bytes < MIN_STACK_BYTES)
 		return -EINVAL;
 	if (FIBER_PRIVATE && c->private_bytes < FIBER_FRAME_FACTOR * c->stack_bytes)
@@ -555,28 +643,36 @@ static void close_stacks(struct perch_sched *s)
 	perch_shared_close(&s->shared);
 }
 
+static void close_blocks(struct perch_sched *s)
+{
+	size_t n = s->max_co;
+
+	perch_wheel_close(s->wheel);
+	perch_region_unmap(s->fibers, n * sizeof(*s->fibers));
+	perch_region_unmap(s->kin, n * sizeof(*s->kin));
+	perch_region_unmap(s->waits, n * PERCH_WAIT_CASES * sizeof(*s->waits));
+	perch_region_unmap(s->co, n * sizeof(*s->co));
+}
+
 static int open_blocks(struct perch_sched *s, const struct perch_sched_config *c)
 {
 	struct perch_wheel_config wheel = {.max_ids = c->max_co, .tick_ns = GRAIN_NS};
+	size_t n = c->max_co;
+	int node = c->numa_node - 1;
 
 	s->max_co = c->max_co;
 	s->max_private = c->max_private;
-	s->co = perch_region_map((size_t)c->max_co * sizeof(*s->co), c->numa_node - 1);
-	if (s->co == NULL)
+	s->co = perch_region_map(n * sizeof(*s->co), node);
+	s->waits = perch_region_map(n * PERCH_WAIT_CASES * sizeof(*s->waits), node);
+	s->kin = perch_region_map(n * sizeof(*s->kin), node);
+	if (FIBER_PRIVATE)
+		s->fibers = perch_region_map(n * sizeof(*s->fibers), node);
+	if (s->co == NULL || s->waits == NULL || s->kin == NULL ||
+	    (FIBER_PRIVATE && s->fibers == NULL) || perch_wheel_open(&s->wheel, &wheel) < 0) {
+		close_blocks(s);
 		return -ENOMEM;
-	if (FIBER_PRIVATE) {
-		s->fibers = perch_region_map((size_t)c->max_co * sizeof(*s->fibers), -1);
-		if (s->fibers == NULL)
-			goto no_fibers;
 	}
-	if (perch_wheel_open(&s->wheel, &wheel) < 0)
-		goto no_wheel;
 	return 0;
-no_wheel:
-	perch_region_unmap(s->fibers, (size_t)c->max_co * sizeof(*s->fibers));
-no_fibers:
-	perch_region_unmap(s->co, (size_t)c->max_co * sizeof(*s->co));
-	return -ENOMEM;
 }
 
 int perch_sched_open(struct perch_sched **out, const struct perch_sched_config *cfg)
@@ -622,9 +718,7 @@ void perch_sched_close(struct perch_sched *s)
 		return;
 	assert_all_finished(s);
 	fiber_unregister(s->valgrind_id);
-	perch_wheel_close(s->wheel);
-	perch_region_unmap(s->fibers, (size_t)s->max_co * sizeof(*s->fibers));
-	perch_region_unmap(s->co, (size_t)s->max_co * sizeof(*s->co));
+	close_blocks(s);
 	close_stacks(s);
 	perch_region_unmap(s, sizeof(*s));
 }

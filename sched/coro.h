@@ -96,6 +96,9 @@ uint32_t perch_co_id(const struct perch_sched *s, const struct perch_co *co);
  * finished: good for prefetching by id. */
 struct perch_co *perch_co_by_id(const struct perch_sched *s, uint32_t id);
 
+/* Does p point into the shared stack? What others write to must not. */
+bool perch_sched_on_stack(const struct perch_sched *s, const void *p);
+
 /* Prefetch what the next resume of co will touch. Any co, parked or not. */
 void perch_co_prefetch(const struct perch_sched *s, const struct perch_co *co);
 

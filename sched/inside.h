@@ -10,6 +10,7 @@
 #include "sched/coro.h"
 #include "sched/fiber.h"
 #include "sched/stack.h"
+#include "sched/wait.h"
 #include "sched/wheel.h"
 
 enum co_state {
@@ -23,6 +24,10 @@ enum co_state {
 
 /* Beside the public PERCH_CO_* flags, in the same byte. */
 enum co_flags {
+	CO_PARENT = 1u << 2,    /* has children alive */
+	CO_CHILD = 1u << 3,     /* of a parent alive */
+	CO_JOINING = 1u << 4,   /* waits for its children */
+	CO_ENDING = 1u << 5,    /* returned, but its children are alive: no cancel reaches it */
 	CO_CANCELLED = 1u << 6,
 	CO_OWN_STACK = 1u << 7, /* asked for one, or forced to */
 };
@@ -42,10 +47,26 @@ struct perch_co {
 	uint16_t peak_lines; /* the most there ever were */
 	uint8_t state;
 	uint8_t flags;
-	uint16_t unused;
+	uint8_t wait_cases;  /* queues that it is in: see wait.h */
+	uint8_t wait_done;   /* the case that was done for it + 1 */
 };
 
 static_assert(sizeof(struct perch_co) == 64, "a coroutine is one cache line");
+
+/* A place in a queue: see wait.h. Eight for each coroutine, touched by those that wait. */
+struct wait_node {
+	struct perch_wait_queue *queue;
+	uint32_t next, prev;
+	unsigned char value[PERCH_WAIT_BYTES];
+};
+
+/* Of each coroutine, what only some have: touched by those that have it. */
+struct co_kin {
+	uint32_t parent;                  /* id */
+	uint32_t first_child, next, prev; /* ids + 1 */
+	uint64_t cycles;                  /* if they are counted */
+	uint64_t unused;
+};
 
 struct perch_sched {
 	struct perch_co *co;       /* all of them, by id */
@@ -55,6 +76,7 @@ struct perch_sched {
 	uint32_t head, tail;       /* the run queue, ids; meaningless when ready is 0 */
 	uint32_t ready;
 	bool valgrind;
+	bool counting;             /* cycles */
 	int64_t now_ns;
 	struct shared_stack shared;
 	struct save_pool saves;
@@ -65,12 +87,31 @@ struct perch_sched {
 	uint32_t free_co;          /* id + 1: a LIFO list */
 	uint32_t max_private;      /* that may be asked for */
 	uint32_t alive, alive_private;
+	uint32_t selects;          /* so many were begun: the case to try first */
+	uint32_t poisoned_lines;   /* PERCH_DEBUG: of the empty shared stack */
 	struct private_stacks private;
+	struct wait_node *waits;   /* PERCH_WAIT_CASES for each coroutine */
+	struct co_kin *kin;
 	struct fiber *fibers;      /* by private slot; sanitizer builds only */
 	struct fiber thread;
 	unsigned valgrind_id;
 	struct perch_sched_stats stats;
 };
+
+/* A function's address as the debugger and the dynamic linker want it. */
+static inline const void *code_address(perch_co_fn fn)
+{
+	return (const void *)(uintptr_t)fn;
+}
+
+/* Defined by coro.c, for dump.c: bring a parked coroutine's frames to their addresses, to look at
+ * them; and leave them again. */
+void perch_co_settle(struct perch_sched *s, struct perch_co *co);
+void perch_co_unsettle(struct perch_sched *s, struct perch_co *co);
+
+/* Defined by family.c, for coro.c. */
+void perch_family_leave(struct perch_sched *s, struct perch_co *child); /* it is ending */
+void perch_family_end(struct perch_sched *s, struct perch_co *parent);  /* until all children did */
 
 static inline uint32_t co_id(const struct perch_sched *s, const struct perch_co *co)
 {

@@ -18,6 +18,7 @@
 
 enum {
 	PAGE_BYTES = 4096,
+	SHARED_GUARD_BYTES = 64 << 10, /* costs nothing, and no usual frame leaps over it */
 	COLOURS = 31,            /* lines; at most half a page is given up to them */
 	MAX_GUARDED = 4096,      /* by mprotect: each guard costs two of 65,530 mappings */
 	GUARD_INSTALL = 102,     /* MADV_GUARD_INSTALL, Linux 6.13: guards without mappings */
@@ -126,20 +127,25 @@ static int guard(char *page, bool by_mapping)
 int perch_shared_open(struct shared_stack *t, size_t bytes, int node)
 {
 	t->bytes = perch_region_round(bytes);
-	t->base = perch_region_stacks(t->bytes + PAGE_BYTES, node);
+	t->base = perch_region_stacks(t->bytes + SHARED_GUARD_BYTES, node);
 	if (t->base == NULL)
 		return -ENOMEM;
-	if (mprotect(t->base, PAGE_BYTES, PROT_NONE) < 0) {
+	if (mprotect(t->base, SHARED_GUARD_BYTES, PROT_NONE) < 0) {
 		perch_shared_close(t);
 		return -ENOMEM;
 	}
-	t->top = t->base + PAGE_BYTES + t->bytes;
+	t->top = t->base + SHARED_GUARD_BYTES + t->bytes;
 	return 0;
 }
 
 void perch_shared_close(struct shared_stack *t)
 {
-	perch_region_unmap(t->base, t->bytes + PAGE_BYTES);
+	perch_region_unmap(t->base, t->bytes + SHARED_GUARD_BYTES);
+}
+
+bool perch_shared_guards(const struct shared_stack *t, const char *p)
+{
+	return p >= t->base && p < t->base + SHARED_GUARD_BYTES;
 }
 
 /* ---- private stacks ---- */
@@ -196,4 +202,11 @@ char *perch_private_low(const struct private_stacks *t, uint32_t slot)
 char *perch_private_top(const struct private_stacks *t, uint32_t slot)
 {
 	return t->base + (slot + 1) * t->stride - (slot * 5 % COLOURS) * STACK_LINE;
+}
+
+bool perch_private_guards(const struct private_stacks *t, uint32_t slot, const char *p)
+{
+	const char *guard_page = t->base + slot * t->stride;
+
+	return p >= guard_page && p < guard_page + PAGE_BYTES;
 }

@@ -42,9 +42,9 @@ struct private_stacks {
 };
 
 struct shared_stack {
-	char *base;  /* the guard page */
+	char *base;  /* the guard */
 	char *top;
-	size_t bytes; /* without the guard page */
+	size_t bytes; /* without the guard */
 };
 
 int perch_save_open(struct save_pool *p, size_t bytes, size_t largest_bytes, int node);
@@ -62,6 +62,7 @@ static inline char *save_area(const struct save_pool *p, uint32_t area)
 
 int perch_shared_open(struct shared_stack *t, size_t bytes, int node);
 void perch_shared_close(struct shared_stack *t);
+bool perch_shared_guards(const struct shared_stack *t, const char *p); /* is p in its guard? */
 
 int perch_private_open(struct private_stacks *t, uint32_t max, size_t bytes, bool guards, int node);
 void perch_private_close(struct private_stacks *t);
@@ -70,5 +71,6 @@ void perch_private_give(struct private_stacks *t, uint32_t slot);
 /* The lowest usable byte, and where a slot's first frame begins. */
 char *perch_private_low(const struct private_stacks *t, uint32_t slot);
 char *perch_private_top(const struct private_stacks *t, uint32_t slot);
+bool perch_private_guards(const struct private_stacks *t, uint32_t slot, const char *p);
 
 #endif

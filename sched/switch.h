@@ -25,6 +25,10 @@
 /* Out of line, in switch_*.S. Same arguments and result as switch_stack. */
 void *perch_switch_stack(void **save_sp, void *to_sp);
 
+/* Enter perch_co_trace(save_sp) on the stack of a coroutine that does not run, as if the place
+ * where it left had called it. Returns when somebody switches to *save_sp. */
+void perch_switch_trace(void **save_sp, void *sp);
+
 /* Where a new coroutine starts: calls the function above it on the stack with the argument above
  * that, then perch_co_end with the frame pointer's value. */
 void perch_switch_entry(void);

@@ -47,7 +47,9 @@ perch_switch_stack:
 	mov	sp, x1
 	ldp	x29, x9, [sp], #16
 	br	x9
-1:	hint	#36			/* bti j */
+1:
+restore:
+	hint	#36			/* bti j */
 	ldr	x30, [sp, #144]
 	ldp	x27, x28, [sp, #128]
 	ldp	x25, x26, [sp, #112]
@@ -61,5 +63,32 @@ perch_switch_stack:
 	ret
 	.cfi_endproc
 	.size	perch_switch_stack, . - perch_switch_stack
+
+/* void perch_switch_trace(void **save_sp, void *sp): the saved address becomes a return address. */
+	.globl	perch_switch_trace
+	.hidden	perch_switch_trace
+	.type	perch_switch_trace, %function
+perch_switch_trace:
+	.cfi_startproc
+	hint	#34			/* bti c */
+	stp	d8, d9, [sp, #-160]!
+	stp	d10, d11, [sp, #16]
+	stp	d12, d13, [sp, #32]
+	stp	d14, d15, [sp, #48]
+	stp	x19, x20, [sp, #64]
+	stp	x21, x22, [sp, #80]
+	stp	x23, x24, [sp, #96]
+	stp	x25, x26, [sp, #112]
+	stp	x27, x28, [sp, #128]
+	str	x30, [sp, #144]
+	adr	x9, restore
+	stp	x29, x9, [sp, #-16]!
+	mov	x10, sp
+	str	x10, [x0]
+	ldp	x29, x30, [x1]
+	add	sp, x1, #16
+	b	perch_co_trace
+	.cfi_endproc
+	.size	perch_switch_trace, . - perch_switch_trace
 
 	.section .note.GNU-stack, "", %progbits

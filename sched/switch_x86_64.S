@@ -56,4 +56,33 @@ perch_switch_stack:
 	.cfi_endproc
 	.size	perch_switch_stack, . - perch_switch_stack
 
+/* void perch_switch_trace(void **save_sp, void *sp): the saved address becomes a return address. */
+	.globl	perch_switch_trace
+	.hidden	perch_switch_trace
+	.type	perch_switch_trace, @function
+perch_switch_trace:
+	.cfi_startproc
+	endbr64
+	push	%rbx
+	push	%r12
+	push	%r13
+	push	%r14
+	push	%r15
+	lea	1f(%rip), %rax
+	push	%rax
+	push	%rbp
+	mov	%rsp, (%rdi)
+	mov	(%rsi), %rbp
+	lea	8(%rsi), %rsp
+	jmp	perch_co_trace
+1:	endbr64
+	pop	%r15
+	pop	%r14
+	pop	%r13
+	pop	%r12
+	pop	%rbx
+	ret
+	.cfi_endproc
+	.size	perch_switch_trace, . - perch_switch_trace
+
 	.section .note.GNU-stack, "", @progbits

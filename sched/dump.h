@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * What a coroutine costs and where it is: for people, and for tools.
+ *
+ * Thread context: the scheduler's thread, outside of any coroutine (info: anywhere on it). Not for
+ * the hot path: a backtrace may allocate, and a dump writes to a file.
+ */
+#ifndef PERCH_SCHED_DUMP_H
+#define PERCH_SCHED_DUMP_H
+
+#include <stdio.h>
+
+#include "sched/coro.h"
+
+struct perch_co_info {
+	uint32_t id;
+	perch_co_fn fn;         /* what it was started with */
+	void *arg;
+	const char *state;      /* "new", "ready", "running", "parked" */
+	bool on_private, cancelled;
+	size_t live_bytes;      /* of its stack, at its last park */
+	size_t peak_bytes;      /* the most at any park */
+	uint32_t switches;      /* how often it ran */
+	uint64_t cycles;        /* spent in it, while they were counted */
+	const void *parked_at;  /* the caller of its last park; NULL before the first */
+	int64_t deadline_ns;    /* of its park; PERCH_SCHED_NEVER if none */
+};
+
+/* Returns 0, or -ESRCH: it has finished. */
+int perch_co_info(const struct perch_sched *s, const struct perch_co *co,
+		  struct perch_co_info *out);
+
+/* Count the cycles spent in each coroutine from now on, from zero, or no more. Called outside of
+ * any coroutine. */
+void perch_sched_count_cycles(struct perch_sched *s, bool on);
+
+/* The return addresses of a parked or ready coroutine, innermost first. Returns how many. */
+unsigned perch_co_backtrace(struct perch_sched *s, struct perch_co *co, void **pc, unsigned max);
+
+/* All coroutines alive, a line each and, if asked for, a backtrace; with a hint at those whose
+ * frames are so large that a private stack would serve them better. */
+void perch_sched_dump(struct perch_sched *s, FILE *to, bool backtraces);
+
+#endif

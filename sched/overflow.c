@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The report of a stack overflow (see overflow.h).
+ *
+ * The handler finds what it needs without a global: the kernel tells it where the alternate stack
+ * of the faulting thread is, and at the low end of ours lies the record with the scheduler and the
+ * handler that was there before. A thread without such a stack is none of ours: the default action
+ * is put back and the fault repeats.
+ */
+#include "sched/overflow.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "sched/inside.h"
+#include "sched/region.h"
+#include "sched/symbol.h"
+
+enum { ALTERNATE_BYTES = 128 << 10 };
+
+static const char mark[16] = "perch overflow\n";
+
+struct perch_overflow {
+	char mark[16];
+	struct perch_sched *s;
+	struct sigaction before;
+	stack_t stack_before;
+};
+
+static struct perch_overflow *record_of(const ucontext_t *u)
+{
+	struct perch_overflow *o = u->uc_stack.ss_sp;
+
+	if (u->uc_stack.ss_flags & SS_DISABLE || u->uc_stack.ss_size != ALTERNATE_BYTES ||
+	    o == NULL || memcmp(o->mark, mark, sizeof(mark)) != 0)
+		return NULL;
+	return o;
+}
+
+static bool in_guard(const struct perch_sched *s, const char *fault)
+{
+	const struct perch_co *co = s->current;
+
+	if (co == NULL)
+		return false;
+	if (co->flags & CO_OWN_STACK)
+		return perch_private_guards(&s->private, co->home, fault);
+	return perch_shared_guards(&s->shared, fault);
+}
+
+static void report(const struct perch_sched *s)
+{
+	const struct perch_co *co = s->current;
+	bool own = co->flags & CO_OWN_STACK;
+	char entry[256], line[512];
+	int n;
+
+	perch_symbol_name(code_address(co->fn), entry, sizeof(entry));
+	n = snprintf(line, sizeof(line),
+		     "perch: stack overflow in coroutine %u, started at %s: it used all %zu KB of %s\n",
+		     co_id(s, co), entry,
+		     (own ? s->private.stack_bytes : s->shared.bytes) >> 10,
+		     own ? "its private stack" : "the shared stack");
+	if (write(STDERR_FILENO, line, (size_t)n) < 0)
+		return; /* nowhere to say so */
+}
+
+static void pass_on(const struct sigaction *before, int sig, siginfo_t *info, void *context)
+{
+	if (before->sa_flags & SA_SIGINFO)
+		before->sa_sigaction(sig, info, context);
+	else if (before->sa_handler == SIG_DFL || before->sa_handler == SIG_IGN)
+		sigaction(sig, before, NULL); /* the fault repeats, and meets it */
+	else
+		before->sa_handler(sig);
+}
+
+static void on_fault(int sig, siginfo_t *info, void *context)
+{
+	const struct sigaction by_default = {.sa_handler = SIG_DFL};
+	struct perch_overflow *o = record_of(context);
+	int saved_errno = errno;
+
+	if (o == NULL) {
+		pass_on(&by_default, sig, info, context);
+	} else {
+		if (in_guard(o->s, info->si_addr))
+			report(o->s);
+		pass_on(&o->before, sig, info, context);
+	}
+	errno = saved_errno;
+}
+
+int perch_overflow_open(struct perch_overflow **out, struct perch_sched *s)
+{
+	struct sigaction action = {.sa_sigaction = on_fault,
+				   .sa_flags = SA_SIGINFO | SA_ONSTACK};
+	struct perch_overflow *o = perch_region_map(ALTERNATE_BYTES, -1);
+	stack_t stack = {.ss_sp = o, .ss_size = ALTERNATE_BYTES};
+	int err;
+
+	if (o == NULL)
+		return -ENOMEM;
+	memcpy(o->mark, mark, sizeof(mark));
+	o->s = s;
+	if (sigaltstack(&stack, &o->stack_before) < 0) {
+		err = -errno;
+		goto no_stack;
+	}
+	if (sigaction(SIGSEGV, &action, &o->before) < 0) {
+		err = -errno;
+		goto no_handler;
+	}
+	*out = o;
+	return 0;
+no_handler:
+	sigaltstack(&o->stack_before, NULL);
+no_stack:
+	perch_region_unmap(o, ALTERNATE_BYTES);
+	return err;
+}
+
+void perch_overflow_close(struct perch_overflow *o)
+{
+	if (o == NULL)
+		return;
+	sigaction(SIGSEGV, &o->before, NULL);
+	sigaltstack(&o->stack_before, NULL);
+	perch_region_unmap(o, ALTERNATE_BYTES);
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The mailbox: order, refusal, and threads that send to an owner which sleeps and wakes.
+ */
+#include "sched/mailbox.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "tests/suite.h"
+
+enum { SENDERS = 3, LETTERS = 20000 };
+
+static struct perch_sched *open_sched(void)
+{
+	struct perch_sched_config cfg = {.max_co = 64, .max_private = 1};
+	struct perch_sched *s = NULL;
+
+	CU_ASSERT_EQUAL_FATAL(perch_sched_open(&s, &cfg), 0);
+	return s;
+}
+
+static struct perch_mailbox *open_mailbox(const struct perch_mailbox_config *cfg)
+{
+	struct perch_mailbox *m = NULL;
+
+	CU_ASSERT_EQUAL_FATAL(perch_mailbox_open(&m, cfg), 0);
+	return m;
+}
+
+static void appends(void *arg)
+{
+	int *log = arg;
+
+	log[0]++;
+	log[log[0]] = log[0];
+}
+
+static void order_and_refusal(void)
+{
+	struct perch_mailbox_config cfg = {.sched = open_sched(), .slots = 3}; /* becomes 4 */
+	struct perch_mailbox *m = open_mailbox(&cfg);
+	int log[16] = {0}, i, round;
+
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < 4; i++)
+			CU_ASSERT_EQUAL(perch_mailbox_post(m, appends, log), 0);
+		CU_ASSERT_EQUAL(perch_mailbox_post(m, appends, log), -ENOBUFS);
+		CU_ASSERT_EQUAL(perch_mailbox_drain(m, 3), 3);
+		CU_ASSERT_EQUAL(perch_mailbox_drain(m, 3), 1);
+		CU_ASSERT_EQUAL(perch_mailbox_drain(m, 3), 0);
+	}
+	CU_ASSERT_EQUAL(log[0], 12);
+	CU_ASSERT_EQUAL(perch_mailbox_refused(m), 3);
+	perch_mailbox_close(m);
+	perch_sched_close(cfg.sched);
+}
+
+struct sleeper {
+	struct perch_sched *s;
+	int result;
+};
+
+static void sleeps(void *arg)
+{
+	struct sleeper *sl = arg;
+
+	sl->result = perch_co_park(sl->s, PERCH_SCHED_NEVER);
+}
+
+static void spawns_and_wakes(void)
+{
+	struct perch_mailbox_config cfg = {.sched = open_sched()};
+	struct perch_mailbox *m = open_mailbox(&cfg);
+	struct sleeper sl = {.s = cfg.sched};
+
+	CU_ASSERT_EQUAL(perch_mailbox_spawn(m, sleeps, &sl, 0), 0);
+	CU_ASSERT_EQUAL(perch_mailbox_drain(m, 10), 1);
+	perch_sched_run(cfg.sched, 1);
+	CU_ASSERT_EQUAL(perch_mailbox_wake(m, perch_co_by_id(cfg.sched, 0), 17), 0);
+	CU_ASSERT_EQUAL(perch_mailbox_drain(m, 10), 1);
+	perch_sched_run(cfg.sched, 1);
+	CU_ASSERT_EQUAL(sl.result, 17);
+	perch_mailbox_close(m);
+	perch_sched_close(cfg.sched);
+}
+
+/* ---- threads ---- */
+
+struct office {
+	struct perch_mailbox *m;
+	int bell;                   /* an eventfd */
+	uint64_t last[SENDERS];     /* of each sender; the owner's */
+	uint64_t out_of_order, received;
+	atomic_uint alarms;
+};
+
+struct letter {
+	struct office *office;
+	unsigned sender;
+	uint64_t number;
+};
+
+static void receive(void *arg)
+{
+	struct letter *l = arg;
+	struct office *o = l->office;
+
+	o->out_of_order += l->number != o->last[l->sender] + 1;
+	o->last[l->sender] = l->number;
+	o->received++;
+}
+
+static void ring(void *arg)
+{
+	struct office *o = arg;
+	uint64_t one = 1;
+
+	atomic_fetch_add(&o->alarms, 1);
+	if (write(o->bell, &one, sizeof(one)) != sizeof(one))
+		return; /* it rings already */
+}
+
+static struct letter letters[SENDERS][LETTERS];
+
+static void *send_all(void *arg)
+{
+	struct letter *l = arg;
+	int i;
+
+	for (i = 0; i < LETTERS; i++) {
+		while (perch_mailbox_post(l->office->m, receive, &l[i]) < 0)
+			sched_yield();
+		if (i % 1000 == 0)
+			usleep(100); /* let the owner fall asleep */
+	}
+	return NULL;
+}
+
+/* Sleeps whenever it may: a lost wake-up would hang it, and the poll's patience fails the test. */
+static void attend(struct office *o)
+{
+	struct pollfd fd = {.fd = o->bell, .events = POLLIN};
+	uint64_t count;
+
+	while (o->received < (uint64_t)SENDERS * LETTERS) {
+		if (perch_mailbox_drain(o->m, 64) > 0)
+			continue;
+		if (!perch_mailbox_rest(o->m))
+			continue;
+		if (poll(&fd, 1, 20000) != 1) {
+			CU_FAIL("nobody rang");
+			return;
+		}
+		CU_ASSERT_EQUAL(read(o->bell, &count, sizeof(count)), sizeof(count));
+		perch_mailbox_rise(o->m);
+	}
+}
+
+static void threads_send_and_the_owner_sleeps(void)
+{
+	struct office o = {.bell = eventfd(0, EFD_NONBLOCK)};
+	struct perch_mailbox_config cfg = {.sched = open_sched(), .slots = 256, .alarm = ring,
+					   .alarm_arg = &o};
+	pthread_t thread[SENDERS];
+	unsigned i, k;
+
+	o.m = open_mailbox(&cfg);
+	for (i = 0; i < SENDERS; i++)
+		for (k = 0; k < LETTERS; k++)
+			letters[i][k] = (struct letter){&o, i, k + 1};
+	for (i = 0; i < SENDERS; i++)
+		CU_ASSERT_EQUAL_FATAL(pthread_create(&thread[i], NULL, send_all, letters[i]), 0);
+	attend(&o);
+	for (i = 0; i < SENDERS; i++)
+		pthread_join(thread[i], NULL);
+	CU_ASSERT_EQUAL(o.received, SENDERS * LETTERS);
+	CU_ASSERT_EQUAL(o.out_of_order, 0);
+	CU_ASSERT(atomic_load(&o.alarms) > 0);
+	perch_mailbox_close(o.m);
+	perch_sched_close(cfg.sched);
+	close(o.bell);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct suite_case cases[] = {
+		{"order and refusal", order_and_refusal},
+		{"spawns and wakes", spawns_and_wakes},
+		{"threads send, and the owner sleeps", threads_send_and_the_owner_sleeps},
+		{NULL, NULL},
+	};
+
+	return suite_main("sched mailbox", cases, argc, argv);
+}
