@@ -31,15 +31,24 @@ void *perch_tcp_cookie(const struct perch_net *net, const struct perch_tcb *c);
 int perch_tcp_connect(struct perch_net *net, const struct perch_ip *laddr, uint16_t lport,
 	const struct perch_ip *raddr, uint16_t rport, int64_t now_ns, struct perch_tcb **out);
 
-/* Bytes that can be read in order now. 0 with perch_tcp_at_eof: the peer has finished. */
+/* Has the handshake succeeded? It stays so until the connection fails or is closed. */
+bool perch_tcp_is_open(const struct perch_tcb *c);
+
+/* Bytes that can be read in order now. */
 uint32_t perch_tcp_readable(const struct perch_tcb *c);
+/* The peer has finished and nothing is left to read. */
 bool perch_tcp_at_eof(const struct perch_tcb *c);
 /* The first contiguous bytes of the receive queue: *data, returns their number (0: none). They
  * stay valid until consumed. */
-uint32_t perch_tcp_peek(const struct perch_tcb *c, const void **data);
+uint32_t perch_tcp_peek(struct perch_tcb *c, const void **data);
 /* Copy up to len bytes from `offset` bytes into the receive queue, without consuming them. Returns
  * how many. */
-uint32_t perch_tcp_copy(const struct perch_tcb *c, uint32_t offset, void *to, uint32_t len);
+uint32_t perch_tcp_copy(struct perch_tcb *c, uint32_t offset, void *to, uint32_t len);
+/* Make the first n readable bytes contiguous, so that the next peek shows at least as many.
+ * Returns 0, -EMSGSIZE (more than one packet buffer holds, or than are readable) or -ENOBUFS. */
+int perch_tcp_pull(struct perch_net *net, struct perch_tcb *c, uint32_t n);
+/* When the packet came of which the last peek or copy began. */
+int64_t perch_tcp_rx_time(const struct perch_tcb *c);
 /* The first n readable bytes are done with; the window may open (n <= readable). */
 void perch_tcp_consume(struct perch_net *net, struct perch_tcb *c, uint32_t n);
 
@@ -60,6 +69,14 @@ void perch_tcp_abort(struct perch_net *net, struct perch_tcb *c);
 
 /* 0, -ECONNRESET, -ECONNREFUSED, -ETIMEDOUT, -EHOSTUNREACH or -ENETUNREACH. */
 int perch_tcp_error(const struct perch_tcb *c);
+
+struct perch_tcp_info {
+	const char *state; /* as in RFC 9293 section 3.3.2 */
+	uint32_t unsent_bytes, unacked_bytes;
+	uint32_t mss_bytes, cwnd_bytes, peer_window_bytes;
+	int64_t srtt_ns, rto_ns; /* srtt_ns 0: no sample yet */
+};
+void perch_tcp_info(const struct perch_tcb *c, struct perch_tcp_info *out);
 
 struct perch_tcp_counters {
 	uint64_t opened_active, opened_passive, accepted, closed, reset_sent, reset_received;

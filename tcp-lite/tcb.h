@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The transmission control block (RFC 9293 section 3.3.1): all that a TCP connection is while it is
+ * idle, in three cache lines. What it needs only while bytes are in flight or unread stands in its
+ * outbox and inbox, which it borrows for that time.
+ *
+ * The names of RFC 9293 are kept where there are some: SND.UNA is snd_una. Sequence numbers are in
+ * host order and compared by tcp_seq.h.
+ */
+#ifndef PERCH_TCP_LITE_TCB_H
+#define PERCH_TCP_LITE_TCB_H
+
+#include "tcp-lite/net.h"
+
+enum perch_tcp_state { /* RFC 9293 section 3.3.2; LISTEN is not a connection here */
+	PERCH_TCP_CLOSED,
+	PERCH_TCP_SYN_SENT,
+	PERCH_TCP_SYN_RECEIVED,
+	PERCH_TCP_ESTABLISHED,
+	PERCH_TCP_CLOSE_WAIT,
+	PERCH_TCP_FIN_WAIT_1,
+	PERCH_TCP_FIN_WAIT_2,
+	PERCH_TCP_CLOSING,
+	PERCH_TCP_LAST_ACK,
+	PERCH_TCP_TIME_WAIT,
+};
+
+struct perch_inbox;
+struct perch_outbox;
+
+struct perch_tcb {
+	/* Who it is, which every look-up compares. */
+	struct perch_flow flow;
+	struct perch_ip laddr, raddr;
+	uint16_t lport, rport; /* host order */
+	uint8_t state;         /* enum perch_tcp_state */
+	uint8_t timer;         /* enum perch_tcp_timer: what timer_ns is for */
+	uint16_t marks;        /* enum perch_tcp_mark */
+
+	/* What every segment, in or out, reads or writes. */
+	uint32_t rcv_nxt;
+	uint32_t rcv_edge;     /* first sequence number beyond the window that we have advertised */
+	uint32_t rcv_acked;    /* RFC 7323's Last.ACK.sent */
+	uint32_t snd_una, snd_nxt;
+	uint32_t snd_wnd;      /* bytes, scaled */
+	uint32_t snd_wl1;      /* SEG.SEQ of the last window update */
+	uint32_t ts_recent;    /* RFC 7323's TS.Recent */
+	struct perch_inbox *inbox;   /* NULL: nothing unread and no hole */
+	struct perch_outbox *outbox; /* NULL: no data queued or in flight */
+	uint32_t cwnd, ssthresh;     /* bytes */
+	uint16_t mss;                /* payload of a full segment to send: options are taken off */
+	uint16_t snd_wnd_max;        /* the largest window field ever seen; see snd_scale */
+	uint8_t snd_scale, rcv_scale; /* RFC 7323 shifts, 0 .. 14 */
+	uint8_t retries;             /* of what the timer repeats */
+	uint8_t error;               /* positive errno, 0: none */
+
+	/* Time, lists, and the rest. */
+	int64_t timer_ns;      /* when `timer` is due, or PERCH_NET_NEVER */
+	int64_t read_ns;       /* when the packet came of which the last peek or copy began */
+	uint32_t srtt_us, rttvar_us; /* RFC 6298, times 8 and times 4; srtt_us 0: no sample yet */
+	uint32_t rto_us;       /* RFC 6298, before any backing off */
+	uint32_t recover;      /* RFC 6582: what was SND.NXT when the last recovery began */
+	uint32_t ts_offset;    /* RFC 7323 section 7.1: our timestamp clock starts anywhere */
+	uint32_t ts_heard;     /* when ts_recent was set, ms */
+	uint32_t delack_us;    /* when an ACK may wait no longer, if the mark says that one waits */
+	uint32_t armed_tick;   /* the earliest naming by the timing wheel that is agreed */
+	uint32_t next_output, next_arm; /* links of two lists, by id */
+	struct perch_path path;
+	uint16_t listener;     /* index + 1; 0: opened by us */
+	uint16_t peer_mss;     /* what the peer's SYN said */
+};
+static_assert(sizeof(struct perch_tcb) == 192, "three cache lines");
+static_assert(offsetof(struct perch_tcb, rcv_nxt) == 64, "the tuple has a line of its own");
+static_assert(offsetof(struct perch_tcb, timer_ns) == 128, "input and output share one line");
+
+#endif
