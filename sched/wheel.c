@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * The timing wheel (see wheel.h): slots of ids, and for every id the one tick it is queued for.
  *
- * An entry is 4 bytes: the id, in a chunk of a slot's chain. Whether it still means anything is
- * decided when its slot comes up, by the id's queued tick: an entry whose slot is not where that
- * tick belongs is stale and dropped. So nothing is ever searched or unlinked, and an id has one
- * live entry however often it was shortened, named or given to a new owner.
+ * An entry is 8 bytes: the id and its tick, in a chunk of a slot's chain. Whether it still means
+ * anything is decided when its tick comes up: if the id is queued for another tick by then, or for
+ * none, the entry is stale and dropped. So nothing is ever searched or unlinked, and an id has one
+ * live entry however often it was shortened, named or given to a new owner. The tick is repeated
+ * in the entry so that cascades stream through chunks and touch nothing else.
  *
  * A slot is found by the most significant byte in which the tick differs from the present; slots
  * of a level are emptied into lower ones (cascaded) when time reaches their first tick. Hence the
@@ -31,19 +32,24 @@ enum {
 	SLOT_BITS = 8,
 	TOP_SLOTS = 128,
 	TOP_SHIFT = (LEVELS - 1) * SLOT_BITS,
-	CHUNK_IDS = 62,   /* 256 bytes a chunk, 4 lines that the hardware fetches in a row */
-	AHEAD = 8,        /* ids whose queued tick is prefetched */
+	CHUNK_ENTRIES = 31, /* 256 bytes a chunk, 4 lines that the hardware fetches in a row */
+	AHEAD = 8,          /* entries whose queued tick is prefetched */
 	DEFAULT_TICK_NS = 100000,
 };
 
 #define TICK_MASK 0x7fffffffu /* of a tick, as kept per id */
 #define HORIZON (((uint64_t)TOP_SLOTS - 1) << TOP_SHIFT)
 
+struct entry {
+	uint32_t id;
+	uint32_t mark; /* what queued[id] is while this entry is live */
+};
+
 struct chunk {
 	uint32_t next; /* index + 1 of the chunk after it, or of the next free one */
 	uint16_t from; /* those before were named already */
 	uint16_t count;
-	uint32_t ids[CHUNK_IDS];
+	struct entry entry[CHUNK_ENTRIES];
 };
 
 static_assert(sizeof(struct chunk) == 256, "a chunk is four cache lines");
@@ -122,10 +128,16 @@ static unsigned slot_of(unsigned level, uint64_t tick)
 	       (level == LEVELS - 1 ? TOP_SLOTS - 1 : SLOTS - 1);
 }
 
-/* The full tick of what is kept per id: never before the present, within the horizon after it. */
-static uint64_t queued_tick(const struct perch_wheel *w, uint32_t queued)
+/* A tick as it is kept in entries and per id, where 0 says "not queued". */
+static uint32_t mark_of(uint64_t tick)
 {
-	return w->tick + (((queued >> 1) - (uint32_t)w->tick) & TICK_MASK);
+	return ((uint32_t)tick & TICK_MASK) << 1 | 1;
+}
+
+/* The full tick of a mark: never before the present, within the horizon after it. */
+static uint64_t marked_tick(const struct perch_wheel *w, uint32_t mark)
+{
+	return w->tick + (((mark >> 1) - (uint32_t)w->tick) & TICK_MASK);
 }
 
 /* ---- entries ---- */
@@ -166,25 +178,32 @@ static struct chunk *grow(struct perch_wheel *w, struct level *l, unsigned slot)
 	return chunk;
 }
 
-static void insert(struct perch_wheel *w, uint32_t id, unsigned level, unsigned slot)
+/* The present must not have passed the entry's tick. */
+static void insert(struct perch_wheel *w, struct entry entry)
 {
+	uint64_t tick = marked_tick(w, entry.mark);
+	unsigned level = level_of(w, tick), slot = slot_of(level, tick);
 	struct level *l = &w->level[level];
 	uint32_t last = l->slot[slot].last;
 	struct chunk *chunk;
 
-	if (last != 0 && w->chunks[last - 1].count < CHUNK_IDS)
+	if (last != 0 && w->chunks[last - 1].count < CHUNK_ENTRIES)
 		chunk = &w->chunks[last - 1];
 	else
 		chunk = grow(w, l, slot);
-	chunk->ids[chunk->count++] = id;
+	chunk->entry[chunk->count++] = entry;
 	w->entries++;
 }
 
-static void insert_at_tick(struct perch_wheel *w, uint32_t id, uint64_t tick)
+static inline void prefetch_chunk(const struct chunk *chunk)
 {
-	unsigned level = level_of(w, tick);
+	const char *line = (const char *)chunk;
 
-	insert(w, id, level, slot_of(level, tick));
+	__builtin_prefetch(line);
+	__builtin_prefetch(line + 64);
+	__builtin_prefetch(line + 128);
+	__builtin_prefetch(line + 192);
+	__asm__ volatile(""); /* a function that only prefetches is pure to gcc, and deleted */
 }
 
 /* Takes the slot's chain off the wheel. */
@@ -196,18 +215,6 @@ static uint32_t detach(struct perch_wheel *w, unsigned level, unsigned slot)
 	l->slot[slot] = (struct chain){0, 0};
 	l->occupied[slot / 64] &= ~(1ull << (slot % 64));
 	return c;
-}
-
-/* Does the id's queued tick belong into this slot? Otherwise its entry there is stale. */
-static bool live(const struct perch_wheel *w, uint32_t id, unsigned level, unsigned slot)
-{
-	uint32_t queued = w->queued[id];
-	uint64_t tick;
-
-	if (queued == 0)
-		return false;
-	tick = queued_tick(w, queued);
-	return level_of(w, tick) == level && slot_of(level, tick) == slot;
 }
 
 /* ---- the sweep for stale entries ---- */
@@ -232,8 +239,9 @@ static void sweep_slot(struct perch_wheel *w, unsigned level, unsigned slot)
 		give_chunk(w, c);
 		w->entries -= chunk.count - chunk.from;
 		for (i = chunk.from; i < chunk.count; i++)
-			if (live(w, chunk.ids[i], level, slot) && first_seen(w, chunk.ids[i]))
-				insert(w, chunk.ids[i], level, slot);
+			if (w->queued[chunk.entry[i].id] == chunk.entry[i].mark &&
+			    first_seen(w, chunk.entry[i].id))
+				insert(w, chunk.entry[i]);
 		c = chunk.next;
 	}
 }
@@ -300,29 +308,21 @@ static uint64_t next_event(const struct perch_wheel *w)
 	return next_of_top(w);
 }
 
-/* Time has reached the first tick of the slot: its live entries go to the levels below. */
+/* Time has reached the first tick of the slot: its entries go to the levels below. */
 static void cascade(struct perch_wheel *w, unsigned level)
 {
-	uint64_t here = w->tick >> (level * SLOT_BITS);
 	uint32_t c = detach(w, level, slot_of(level, w->tick));
 
 	while (c != 0) {
 		struct chunk chunk = w->chunks[c - 1];
 		uint32_t i;
 
+		if (chunk.next != 0)
+			prefetch_chunk(&w->chunks[chunk.next - 1]);
 		give_chunk(w, c);
 		w->entries -= chunk.count - chunk.from;
-		if (chunk.next != 0)
-			__builtin_prefetch(&w->chunks[chunk.next - 1]);
-		for (i = chunk.from; i < chunk.count; i++) {
-			uint32_t queued = w->queued[chunk.ids[i]];
-			uint64_t tick = queued_tick(w, queued);
-
-			if (i + AHEAD < chunk.count)
-				__builtin_prefetch(&w->queued[chunk.ids[i + AHEAD]]);
-			if (queued != 0 && tick >> (level * SLOT_BITS) == here)
-				insert_at_tick(w, chunk.ids[i], tick);
-		}
+		for (i = chunk.from; i < chunk.count; i++)
+			insert(w, chunk.entry[i]);
 		c = chunk.next;
 	}
 }
@@ -343,16 +343,16 @@ static uint32_t name_present(struct perch_wheel *w, uint32_t *ids, uint32_t max)
 {
 	unsigned slot = slot_of(0, w->tick);
 	struct chain *chain = &w->level[0].slot[slot];
-	uint32_t mark = ((uint32_t)w->tick & TICK_MASK) << 1 | 1, named = 0, c;
+	uint32_t mark = mark_of(w->tick), named = 0, c;
 
 	while ((c = chain->first) != 0) {
 		struct chunk *chunk = &w->chunks[c - 1];
 
 		while (chunk->from < chunk->count && named < max) {
-			uint32_t id = chunk->ids[chunk->from++];
+			uint32_t id = chunk->entry[chunk->from++].id;
 
 			if (chunk->from + AHEAD < chunk->count)
-				__builtin_prefetch(&w->queued[chunk->ids[chunk->from + AHEAD]]);
+				__builtin_prefetch(&w->queued[chunk->entry[chunk->from + AHEAD].id]);
 			w->entries--;
 			if (w->queued[id] != mark)
 				continue;
@@ -381,7 +381,7 @@ int perch_wheel_open(struct perch_wheel **out, const struct perch_wheel_config *
 		return -ENOMEM;
 	w->max_ids = cfg->max_ids;
 	w->max_entries = 2 * (uint64_t)cfg->max_ids;
-	w->max_chunks = (uint32_t)(w->max_entries / CHUNK_IDS) + LEVELS * SLOTS + 2;
+	w->max_chunks = (uint32_t)(w->max_entries / CHUNK_ENTRIES) + LEVELS * SLOTS + 2;
 	w->start_ns = cfg->now_ns;
 	w->tick_ns = cfg->tick_ns ? (uint64_t)cfg->tick_ns : DEFAULT_TICK_NS;
 	w->per_tick = UINT64_MAX / w->tick_ns;
@@ -408,30 +408,19 @@ void perch_wheel_close(struct perch_wheel *w)
 
 void perch_wheel_arm(struct perch_wheel *w, uint32_t id, int64_t deadline_ns)
 {
-	uint64_t tick = tick_of(w, deadline_ns, true), was;
-	uint32_t queued;
+	uint64_t tick = tick_of(w, deadline_ns, true);
 
 	assert(id < w->max_ids);
 	if (tick < w->tick)
 		tick = w->tick;
 	if (tick - w->tick > HORIZON)
 		tick = w->tick + HORIZON;
-	queued = w->queued[id];
-	if (queued != 0) {
-		was = queued_tick(w, queued);
-		if (was <= tick)
-			return;
-		/* Shortened within one slot: the entry there serves, and finds its new tick. */
-		if (level_of(w, was) == level_of(w, tick) &&
-		    slot_of(level_of(w, was), was) == slot_of(level_of(w, tick), tick)) {
-			w->queued[id] = ((uint32_t)tick & TICK_MASK) << 1 | 1;
-			return;
-		}
-	}
+	if (w->queued[id] != 0 && marked_tick(w, w->queued[id]) <= tick)
+		return;
 	if (w->entries >= w->max_entries)
 		sweep(w);
-	w->queued[id] = ((uint32_t)tick & TICK_MASK) << 1 | 1;
-	insert_at_tick(w, id, tick);
+	w->queued[id] = mark_of(tick);
+	insert(w, (struct entry){id, w->queued[id]});
 }
 
 uint32_t perch_wheel_expire(struct perch_wheel *w, int64_t now_ns, uint32_t *ids, uint32_t max)

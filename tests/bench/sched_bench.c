@@ -318,8 +318,8 @@ enum {
 	TIMED = 10000000,
 	PACKETS_PER_TICK = 1024,
 	TICK_NS = 100000,
-	IDLE_TICKS = 30000,
-	TICKS = 16384,
+	IDLE_TICKS = 300000, /* 30 s at 10 M packets a second */
+	TICKS = 65536,
 };
 
 struct timed {
