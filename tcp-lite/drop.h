@@ -14,6 +14,7 @@
 	X(eth_truncated,        "frame shorter than its Ethernet header") \
 	X(eth_not_ours,         "unicast frame for another MAC address") \
 	X(eth_bad_source,       "source MAC address is a group address or our own") \
+	X(eth_too_long,         "frame in several pieces that do not fit one packet buffer") \
 	X(eth_type_unknown,     "EtherType that perch does not speak") \
 	X(eth_vlan,             "VLAN-tagged frame (not supported yet)") \
 	/* ARP (RFC 826, RFC 5227) */ \
@@ -25,12 +26,14 @@
 	X(neigh_queue_full,     "packet waiting for a MAC address pushed out by newer ones") \
 	X(neigh_unreachable,    "the next hop did not answer ARP or NDP") \
 	X(neigh_table_full,     "no room in the neighbour cache") \
+	X(neigh_not_on_link,    "neighbour message from an address outside our prefixes") \
 	/* IPv4 (RFC 791, RFC 1122) */ \
 	X(ip4_truncated,        "IPv4 packet shorter than its header or total length") \
 	X(ip4_malformed,        "IPv4 version, header length or total length is wrong") \
 	X(ip4_bad_checksum,     "IPv4 header checksum is wrong") \
 	X(ip4_bad_source,       "IPv4 source is a broadcast, multicast, loopback or our own address") \
 	X(ip4_not_ours,         "IPv4 destination is not an address of ours") \
+	X(ip4_group_frame,      "IPv4 unicast packet in a broadcast or multicast frame") \
 	X(ip4_options,          "IPv4 source-route option (RFC 7126)") \
 	X(ip4_fragment,         "IPv4 fragment (reassembly not supported yet)") \
 	X(ip4_proto_unknown,    "IPv4 protocol that perch does not speak") \
@@ -39,6 +42,10 @@
 	X(ip6_malformed,        "IPv6 version or an extension header is wrong") \
 	X(ip6_bad_source,       "IPv6 source is multicast, loopback, v4-mapped or our own address") \
 	X(ip6_not_ours,         "IPv6 destination is not an address of ours") \
+	X(ip6_group_frame,      "IPv6 unicast packet in a multicast frame") \
+	X(ip6_option,           "IPv6 option that asks for the packet to be dropped") \
+	X(ip6_routing,          "IPv6 routing header with segments left (RFC 5095)") \
+	X(ip6_too_many_headers, "IPv6 extension headers beyond the limit") \
 	X(ip6_fragment,         "IPv6 fragment (reassembly not supported yet)") \
 	X(ip6_header_unknown,   "IPv6 next header that perch does not speak") \
 	/* NDP (RFC 4861) */ \
@@ -48,6 +55,7 @@
 	/* ICMP, ICMPv6 */ \
 	X(icmp_truncated,       "ICMP message shorter than its header") \
 	X(icmp_bad_checksum,    "ICMP or ICMPv6 checksum is wrong") \
+	X(icmp_echo_to_group,   "ping of a broadcast or multicast address") \
 	X(icmp_type_unknown,    "ICMP type that perch does not act on") \
 	X(icmp_rate_limited,    "ICMP answer withheld by the rate limit") \
 	X(icmp_no_flow,         "ICMP error that quotes no flow of ours") \
@@ -80,6 +88,7 @@
 	X(tx_queue_full,        "answer not sent: the turn's transmit list was full") \
 	X(tx_port_full,         "packet not sent: the port's transmit ring stayed full") \
 	X(no_route,             "no address or gateway of ours reaches that destination") \
+	X(no_headroom,          "packet without room in front for its headers") \
 	X(too_big,              "datagram larger than the MTU") \
 	X(tx_stopped,           "packet not sent: the kill switch is on") \
 	/* the engine */ \

@@ -32,4 +32,31 @@ int perch_ip_send(struct perch_net *net, struct rte_mbuf *m, const struct perch_
 /* Is the transport checksum of rx right? Uses the NIC's verdict where there is one. */
 bool perch_ip_transport_cksum_ok(const struct perch_rx *rx);
 
+/* ---- inside the folder ---------------------------------------------------------------------- */
+
+/* Is it a unicast address of that interface? */
+bool perch_ip_is_on(const struct perch_net *net, unsigned ifidx, const struct perch_ip *ip);
+
+/* Is ip within a prefix of that interface, so that it may be a neighbour? */
+bool perch_ip_is_on_link(const struct perch_net *net, unsigned ifidx, const struct perch_ip *ip);
+
+/* 255.255.255.255, or the all-ones or all-zeros host of an IPv4 prefix of ours. */
+bool perch_ip_is_broadcast(const struct perch_net *net, const struct perch_ip *ip);
+
+/* May ip be one host's address at all? Refuses multicast, broadcast, loopback and reserved ones. */
+bool perch_ip_is_host(const struct perch_net *net, const struct perch_ip *ip);
+
+/* The source address for packets to dst that leave through that interface. */
+bool perch_ip_source(const struct perch_net *net, unsigned ifidx, const struct perch_ip *dst,
+	struct perch_ip *src);
+
+/* As perch_ip_send, through an interface that is known and to a neighbour of it. */
+int perch_ip_send_on(struct perch_net *net, unsigned ifidx, struct rte_mbuf *m,
+	const struct perch_ip *src, const struct perch_ip *dst, uint8_t proto, uint8_t hop_limit);
+
+/* rx->m starts at the IP header: check it, fill rx and move m on to the transport header. False
+ * when the packet was dropped, by name. */
+bool perch_ip4_parse(struct perch_net *net, struct perch_rx *rx);
+bool perch_ip6_parse(struct perch_net *net, struct perch_rx *rx);
+
 #endif

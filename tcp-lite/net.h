@@ -138,6 +138,10 @@ struct perch_net {
 	uint64_t rng;
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 	uint64_t drops[PERCH_DROP_COUNT];
+	int64_t announce_ns; /* when our addresses are next announced (RFC 5227), or NEVER */
+	int64_t defended_ns; /* when an address of ours was last defended (RFC 5227 section 2.4) */
+	uint8_t announced;   /* times so far */
+	struct perch_ip link_local[PERCH_NET_IFS]; /* fe80:: and EUI-64; :: without IPv6 */
 	struct rte_mbuf *tx[PERCH_NET_TX]; /* m->port is the interface index */
 	struct perch_net_config cfg;       /* with the defaults filled in */
 };
@@ -186,12 +190,26 @@ struct perch_rx {
 	uint8_t ifidx, proto, ttl, tos;
 	bool learn_only;          /* came through perch_net_learn */
 	bool to_group;            /* destination MAC or IP is broadcast or multicast */
+	bool is_arp;              /* not IP: data starts at the ARP header, addresses are not set */
 };
+
+/* May this packet be answered by ARP, NDP or ICMP, or does another lcore do that? */
+static inline bool perch_rx_may_answer(const struct perch_net *net, const struct perch_rx *rx)
+{
+	return !net->cfg.passive && !rx->learn_only;
+}
 
 static inline void perch_net_drop(struct perch_net *net, enum perch_drop why, struct rte_mbuf *m)
 {
 	net->drops[why]++;
 	rte_pktmbuf_free(m); /* NULL is fine */
+}
+
+/* A copy to learn from is not counted again: it was, by the lcore that received it. */
+static inline void perch_rx_drop(struct perch_net *net, struct perch_rx *rx, enum perch_drop why)
+{
+	net->drops[why] += !rx->learn_only;
+	rte_pktmbuf_free(rx->m);
 }
 
 /* An empty packet from the pool with the pool's headroom, or NULL (counted). */

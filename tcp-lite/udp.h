@@ -34,5 +34,7 @@ size_t perch_udp_bytes(const struct perch_net_config *cfg);
 void perch_udp_init(struct perch_net *net, void *mem);
 void perch_udp_fini(struct perch_net *net);
 void perch_udp_input(struct perch_net *net, struct perch_rx *rx);
+/* Would a datagram to laddr:lport find a socket? */
+bool perch_udp_is_bound(const struct perch_net *net, const struct perch_ip *laddr, uint16_t lport);
 
 #endif

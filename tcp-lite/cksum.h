@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The Internet checksum (RFC 1071) with the pseudo-header of either family (RFC 9293 section 3.1,
+ * RFC 8200 section 8.1).
+ */
+#ifndef PERCH_TCP_LITE_CKSUM_H
+#define PERCH_TCP_LITE_CKSUM_H
+
+#include <rte_byteorder.h>
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+
+#include "tcp-lite/addr.h"
+
+/* Not complemented, in network order: what a NIC wants to find in the checksum field. */
+static inline uint16_t perch_cksum_pseudo(
+	const struct perch_ip *src, const struct perch_ip *dst, uint8_t proto, uint32_t len)
+{
+	uint64_t sum = rte_cpu_to_be_32(len) + (uint64_t)rte_cpu_to_be_32(proto);
+	unsigned i;
+
+	/* The length and the protocol are 32-bit words here; in the IPv4 pseudo-header they share
+	 * one, which has the same sum because neither reaches the other's half. */
+	for (i = perch_ip_is_v4(dst) ? 3 : 0; i < 4; i++)
+		sum += (uint64_t)src->w[i] + dst->w[i];
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)((sum & 0xffff) + (sum >> 16));
+}
+
+/* The sum of all data of m, not complemented; odd and multiple segments are right. */
+static inline uint16_t perch_cksum_data(const struct rte_mbuf *m)
+{
+	uint16_t sum = 0;
+
+	if (likely(m->nb_segs == 1))
+		return rte_raw_cksum(rte_pktmbuf_mtod(m, const void *), m->data_len);
+	rte_raw_cksum_mbuf(m, 0, m->pkt_len, &sum);
+	return sum;
+}
+
+/* The transport checksum of m, complemented: the value to store where the field held zero, or zero
+ * where the field held the right checksum. */
+static inline uint16_t perch_cksum_transport(const struct rte_mbuf *m, const struct perch_ip *src,
+	const struct perch_ip *dst, uint8_t proto)
+{
+	uint32_t sum = perch_cksum_data(m);
+
+	sum += perch_cksum_pseudo(src, dst, proto, m->pkt_len);
+	return (uint16_t)~((sum & 0xffff) + (sum >> 16));
+}
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Ethernet II, both ways: which frames are for us, and the header of those that we send.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <rte_byteorder.h>
+
+#include "tcp-lite/ether.h"
+#include "tcp-lite/ip.h"
+
+/* Everything above reads headers and payload in one piece, so a frame in several is made one. */
+static struct rte_mbuf *in_one_piece(struct perch_net *net, struct rte_mbuf *m)
+{
+	struct rte_mbuf *whole;
+	uint32_t len = m->pkt_len;
+
+	if (len - m->data_len <= rte_pktmbuf_tailroom(m) && rte_mbuf_refcnt_read(m) == 1 &&
+		RTE_MBUF_DIRECT(m)) {
+		rte_pktmbuf_linearize(m);
+		return m;
+	}
+	whole = perch_net_alloc(net);
+	if (!whole) {
+		rte_pktmbuf_free(m);
+		return NULL;
+	}
+	if (len > rte_pktmbuf_tailroom(whole)) {
+		perch_net_drop(net, PERCH_DROP_eth_too_long, m);
+		rte_pktmbuf_free(whole);
+		return NULL;
+	}
+	for (const struct rte_mbuf *seg = m; seg; seg = seg->next)
+		memcpy(rte_pktmbuf_append(whole, seg->data_len),
+			rte_pktmbuf_mtod(seg, const void *), seg->data_len);
+	whole->ol_flags |= m->ol_flags &
+		(RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_VLAN |
+			RTE_MBUF_F_RX_VLAN_STRIPPED);
+	rte_pktmbuf_free(m);
+	return whole;
+}
+
+static bool refuse(struct perch_net *net, struct perch_rx *rx, enum perch_drop why)
+{
+	perch_rx_drop(net, rx, why);
+	return false;
+}
+
+static bool is_for_us(const struct rte_ether_hdr *eth, const struct rte_ether_addr *mac,
+	struct perch_rx *rx)
+{
+	rx->to_group = rte_is_multicast_ether_addr(&eth->dst_addr); /* broadcast is one of them */
+	return rx->to_group || rte_is_same_ether_addr(&eth->dst_addr, mac);
+}
+
+bool perch_ether_parse(struct perch_net *net, struct perch_rx *rx)
+{
+	const struct rte_ether_addr *mac = &net->cfg.ifs[rx->ifidx].mac;
+	const struct rte_ether_hdr *eth;
+
+	if (unlikely(rx->m->nb_segs > 1)) {
+		rx->m = in_one_piece(net, rx->m);
+		if (!rx->m)
+			return false;
+	}
+	if (unlikely(rx->m->data_len < sizeof(*eth)))
+		return refuse(net, rx, PERCH_DROP_eth_truncated);
+	eth = rte_pktmbuf_mtod(rx->m, const struct rte_ether_hdr *);
+	if (unlikely(!is_for_us(eth, mac, rx)))
+		return refuse(net, rx, PERCH_DROP_eth_not_ours);
+	if (unlikely(rte_is_multicast_ether_addr(&eth->src_addr) ||
+		    rte_is_same_ether_addr(&eth->src_addr, mac)))
+		return refuse(net, rx, PERCH_DROP_eth_bad_source);
+	if (unlikely(rx->m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED))
+		return refuse(net, rx, PERCH_DROP_eth_vlan);
+
+	rte_pktmbuf_adj(rx->m, sizeof(*eth));
+	switch (rte_be_to_cpu_16(eth->ether_type)) {
+	case RTE_ETHER_TYPE_IPV4: return perch_ip4_parse(net, rx);
+	case RTE_ETHER_TYPE_IPV6: return perch_ip6_parse(net, rx);
+	case RTE_ETHER_TYPE_ARP: rx->is_arp = true; return true;
+	case RTE_ETHER_TYPE_VLAN:
+	case RTE_ETHER_TYPE_QINQ: return refuse(net, rx, PERCH_DROP_eth_vlan);
+	default: return refuse(net, rx, PERCH_DROP_eth_type_unknown);
+	}
+}
+
+int perch_ether_send(struct perch_net *net, unsigned ifidx, struct rte_mbuf *m,
+	const struct rte_ether_addr *to, uint16_t type)
+{
+	struct rte_ether_hdr *eth;
+
+	if (unlikely(net->n_tx == PERCH_NET_TX)) {
+		perch_net_drop(net, PERCH_DROP_tx_queue_full, m);
+		return -ENOBUFS;
+	}
+	eth = (struct rte_ether_hdr *)rte_pktmbuf_prepend(m, sizeof(*eth));
+	if (unlikely(!eth)) {
+		perch_net_drop(net, PERCH_DROP_no_headroom, m);
+		return -ENOBUFS;
+	}
+	eth->dst_addr = *to;
+	eth->src_addr = net->cfg.ifs[ifidx].mac;
+	eth->ether_type = rte_cpu_to_be_16(type);
+	m->port = (uint16_t)ifidx;
+	net->tx[net->n_tx++] = m;
+	net->tx_packets++;
+	net->tx_bytes += m->pkt_len;
+	return 0;
+}
+
+void perch_ether_group(const struct perch_ip *group, struct rte_ether_addr *mac)
+{
+	if (!perch_ip_is_multicast(group)) {
+		memset(mac->addr_bytes, 0xff, sizeof(mac->addr_bytes));
+	} else if (perch_ip_is_v4(group)) {
+		memcpy(mac->addr_bytes, (const uint8_t[]){0x01, 0x00, 0x5e}, 3);
+		memcpy(mac->addr_bytes + 3, group->b + 13, 3);
+		mac->addr_bytes[3] &= 0x7f; /* 23 bits of the address */
+	} else {
+		mac->addr_bytes[0] = mac->addr_bytes[1] = 0x33;
+		memcpy(mac->addr_bytes + 2, group->b + 12, 4);
+	}
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * From a transport segment to a packet at its next hop: checksum, IP header, neighbour.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stddef.h>
+
+#include <rte_icmp.h>
+#include <rte_ip.h>
+#include <rte_tcp.h>
+#include <rte_udp.h>
+
+#include "tcp-lite/cksum.h"
+#include "tcp-lite/ip.h"
+#include "tcp-lite/neigh.h"
+
+enum { DEFAULT_HOP_LIMIT = 64 };
+
+/* Where to, once it is known. */
+struct hop {
+	unsigned ifidx;
+	struct perch_ip next;
+	struct perch_neigh *neigh; /* or NULL */
+};
+
+struct transport {
+	uint32_t offload;  /* enum perch_net_offload that does it, or 0 */
+	uint64_t ol_flags; /* how to ask for that */
+	size_t cksum_at;   /* offset of the checksum field */
+};
+
+static struct transport transport_of(uint8_t proto)
+{
+	switch (proto) {
+	case IPPROTO_TCP:
+		return (struct transport){PERCH_NET_TX_TCP_CKSUM, RTE_MBUF_F_TX_TCP_CKSUM,
+			offsetof(struct rte_tcp_hdr, cksum)};
+	case IPPROTO_UDP:
+		return (struct transport){PERCH_NET_TX_UDP_CKSUM, RTE_MBUF_F_TX_UDP_CKSUM,
+			offsetof(struct rte_udp_hdr, dgram_cksum)};
+	default:
+		return (struct transport){0, 0, offsetof(struct rte_icmp_hdr, icmp_cksum)};
+	}
+}
+
+/* Fill the checksum field, or what the NIC needs to do it. Returns the offload flag that is used.
+ * ICMP alone has no pseudo-header. */
+static uint64_t checksum(struct rte_mbuf *m, const struct perch_ip *src,
+	const struct perch_ip *dst, uint8_t proto, uint32_t offloads)
+{
+	struct transport t = transport_of(proto);
+	uint16_t *field = rte_pktmbuf_mtod_offset(m, uint16_t *, t.cksum_at);
+
+	if (t.offload & offloads) {
+		*field = perch_cksum_pseudo(src, dst, proto, m->pkt_len);
+		return t.ol_flags;
+	}
+	if (proto == IPPROTO_ICMP)
+		*field = (uint16_t)~perch_cksum_data(m);
+	else
+		*field = perch_cksum_transport(m, src, dst, proto);
+	if (proto == IPPROTO_UDP && *field == 0)
+		*field = 0xffff; /* zero means none (RFC 768) */
+	return 0;
+}
+
+/* RFC 6437: one label per flow, hard to guess. ICMPv6 goes without. */
+static uint32_t flow_label(const struct perch_net *net, const struct rte_mbuf *m,
+	const struct perch_ip *src, const struct perch_ip *dst, uint8_t proto)
+{
+	const uint64_t spread = UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t h;
+
+	if (proto == IPPROTO_ICMPV6)
+		return 0;
+	memcpy(&h, net->cfg.secret, sizeof(h));
+	h ^= *rte_pktmbuf_mtod(m, const unaligned_uint32_t *); /* the ports */
+	h = (h ^ src->d[0] ^ dst->d[1]) * spread;
+	h = (h ^ h >> 32 ^ src->d[1]) * spread;
+	h = (h ^ h >> 32 ^ dst->d[0]) * spread;
+	return (uint32_t)(h >> 44); /* 20 bits */
+}
+
+/* DF is set and nothing here fragments, so the identification may be anything (RFC 6864). */
+static bool push_ip4(struct rte_mbuf *m, const struct perch_ip *src, const struct perch_ip *dst,
+	uint8_t proto, uint8_t hop_limit, uint64_t ol_flags, uint32_t offloads)
+{
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)rte_pktmbuf_prepend(m, sizeof(*ip));
+
+	if (unlikely(!ip))
+		return false;
+	*ip = (struct rte_ipv4_hdr){
+		.version_ihl = RTE_IPV4_VHL_DEF,
+		.total_length = rte_cpu_to_be_16((uint16_t)m->pkt_len),
+		.fragment_offset = rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG),
+		.time_to_live = hop_limit,
+		.next_proto_id = proto,
+		.src_addr = src->w[3],
+		.dst_addr = dst->w[3],
+	};
+	if (offloads & PERCH_NET_TX_IP4_CKSUM)
+		ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
+	else
+		ip->hdr_checksum = rte_ipv4_cksum(ip);
+	if (ol_flags)
+		m->ol_flags |= ol_flags | RTE_MBUF_F_TX_IPV4;
+	return true;
+}
+
+static bool push_ip6(struct rte_mbuf *m, const struct perch_ip *src, const struct perch_ip *dst,
+	uint8_t proto, uint8_t hop_limit, uint64_t ol_flags, uint32_t label)
+{
+	struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)rte_pktmbuf_prepend(m, sizeof(*ip));
+
+	if (unlikely(!ip))
+		return false;
+	ip->vtc_flow = rte_cpu_to_be_32(UINT32_C(6) << 28 | label);
+	ip->payload_len = rte_cpu_to_be_16((uint16_t)(m->pkt_len - sizeof(*ip)));
+	ip->proto = proto;
+	ip->hop_limits = hop_limit;
+	memcpy(ip->src_addr, src->b, sizeof(ip->src_addr));
+	memcpy(ip->dst_addr, dst->b, sizeof(ip->dst_addr));
+	if (ol_flags)
+		m->ol_flags |= ol_flags | RTE_MBUF_F_TX_IPV6;
+	return true;
+}
+
+static int refuse(struct perch_net *net, struct rte_mbuf *m, enum perch_drop why, int err)
+{
+	perch_net_drop(net, why, m);
+	return err;
+}
+
+static int send_to_hop(struct perch_net *net, struct rte_mbuf *m, const struct perch_ip *src,
+	const struct perch_ip *dst, uint8_t proto, uint8_t hop_limit, const struct hop *hop)
+{
+	const struct perch_net_if *nif = &net->cfg.ifs[hop->ifidx];
+	bool v4 = perch_ip_is_v4(dst);
+	uint16_t l3_len = v4 ? sizeof(struct rte_ipv4_hdr) : sizeof(struct rte_ipv6_hdr);
+	uint64_t ol_flags;
+	bool pushed;
+
+	if (unlikely(m->pkt_len + l3_len > nif->mtu))
+		return refuse(net, m, PERCH_DROP_too_big, -EMSGSIZE);
+	/* What the receiving or an earlier transmission left behind is not for this one. */
+	m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+	m->l2_len = sizeof(struct rte_ether_hdr);
+	m->l3_len = l3_len;
+	ol_flags = checksum(m, src, dst, proto, nif->tx_offloads);
+	if (hop_limit == 0)
+		hop_limit = DEFAULT_HOP_LIMIT;
+	if (v4)
+		pushed = push_ip4(m, src, dst, proto, hop_limit, ol_flags, nif->tx_offloads);
+	else
+		pushed = push_ip6(m, src, dst, proto, hop_limit, ol_flags,
+			flow_label(net, m, src, dst, proto));
+	if (unlikely(!pushed))
+		return refuse(net, m, PERCH_DROP_no_headroom, -ENOBUFS);
+	if (likely(hop->neigh))
+		return perch_neigh_send(net, hop->neigh, m);
+	return perch_neigh_send_group(net, hop->ifidx, &hop->next, m);
+}
+
+/* A source address that is on one interface only decides for destinations that are on all. */
+static int find_hop(struct perch_net *net, const struct perch_ip *src, const struct perch_ip *dst,
+	struct hop *hop)
+{
+	int rc = perch_ip_route(net, dst, &hop->ifidx, &hop->next, NULL);
+
+	if (rc == 0 && (perch_ip_is_multicast(dst) || perch_ip_is_link_local6(dst)))
+		perch_ip_is_ours(net, src, &hop->ifidx);
+	return rc;
+}
+
+static bool is_group(const struct perch_net *net, const struct perch_ip *ip)
+{
+	return perch_ip_is_multicast(ip) || perch_ip_is_broadcast(net, ip);
+}
+
+int perch_ip_send(struct perch_net *net, struct rte_mbuf *m, const struct perch_ip *src,
+	const struct perch_ip *dst, uint8_t proto, uint8_t hop_limit, struct perch_path *path)
+{
+	struct hop hop = {.neigh = path ? perch_neigh_recall(net, path) : NULL};
+
+	if (likely(hop.neigh)) {
+		hop.ifidx = hop.neigh->ifidx;
+		return send_to_hop(net, m, src, dst, proto, hop_limit, &hop);
+	}
+	if (perch_ip_is_v4(src) != perch_ip_is_v4(dst) || find_hop(net, src, dst, &hop) < 0)
+		return refuse(net, m, PERCH_DROP_no_route, -ENETUNREACH);
+	if (!is_group(net, &hop.next)) {
+		hop.neigh = perch_neigh_find(net, hop.ifidx, &hop.next);
+		if (!hop.neigh)
+			hop.neigh = perch_neigh_add(net, hop.ifidx, &hop.next);
+		if (path)
+			*path = perch_neigh_path(net, hop.neigh);
+	}
+	return send_to_hop(net, m, src, dst, proto, hop_limit, &hop);
+}
+
+int perch_ip_send_on(struct perch_net *net, unsigned ifidx, struct rte_mbuf *m,
+	const struct perch_ip *src, const struct perch_ip *dst, uint8_t proto, uint8_t hop_limit)
+{
+	struct hop hop = {.ifidx = ifidx, .next = *dst};
+
+	if (!is_group(net, dst)) {
+		hop.neigh = perch_neigh_find(net, ifidx, dst);
+		if (!hop.neigh)
+			hop.neigh = perch_neigh_add(net, ifidx, dst);
+	}
+	return send_to_hop(net, m, src, dst, proto, hop_limit, &hop);
+}
+
+bool perch_ip_transport_cksum_ok(const struct perch_rx *rx)
+{
+	switch (rx->m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) {
+	case RTE_MBUF_F_RX_L4_CKSUM_GOOD:
+	case RTE_MBUF_F_RX_L4_CKSUM_NONE: /* verified on the way, the field was never filled in */
+		return true;
+	case RTE_MBUF_F_RX_L4_CKSUM_BAD:
+		return false;
+	default:
+		return perch_cksum_transport(rx->m, &rx->src, &rx->dst, rx->proto) == 0;
+	}
+}
