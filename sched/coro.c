@@ -585,11 +585,22 @@ struct perch_co *perch_co_by_id(const struct perch_sched *s, uint32_t id)
 	return id < s->fresh_co ? &s->co[id] : NULL;
 }
 
+void perch_sched_trim(struct perch_sched *s)
+{
+	perch_save_trim(&s->saves);
+	if (s->alive > 0)
+		return;
+	s->fresh_co = 0; /* nobody is left: forget the free list that runs through all of them */
+	s->free_co = 0;
+	perch_region_drop(s->co, s->co + s->max_co);
+}
+
 void perch_sched_stats(const struct perch_sched *s, struct perch_sched_stats *out)
 {
 	*out = s->stats;
 	out->alive = s->alive;
 	out->ready = s->ready;
+	out->saved_bytes = (size_t)s->saves.used << STACK_LINE_BITS;
 }
 
 /* ---- open and close ---- */

@@ -48,6 +48,7 @@ struct perch_sched_stats {
 	uint64_t refused_private; /* spawns refused: max_private were alive */
 	uint64_t refused_save;    /* parks that could not be saved (the park returns -ENOMEM) */
 	uint32_t alive, ready;
+	size_t saved_bytes;       /* of the stacks that were moved away, now */
 };
 
 /* Reserve everything for one lcore. Returns 0, -EINVAL or -ENOMEM. */
@@ -101,6 +102,10 @@ bool perch_sched_on_stack(const struct perch_sched *s, const void *p);
 
 /* Prefetch what the next resume of co will touch. Any co, parked or not. */
 void perch_co_prefetch(const struct perch_sched *s, const struct perch_co *co);
+
+/* Give memory that parked stacks no longer need back to the kernel: after a peak, not while there
+ * is work. */
+void perch_sched_trim(struct perch_sched *s);
 
 void perch_sched_stats(const struct perch_sched *s, struct perch_sched_stats *out);
 

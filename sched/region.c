@@ -78,6 +78,15 @@ void *perch_region_stacks(size_t bytes, int node)
 	return base;
 }
 
+void perch_region_drop(void *from, void *to)
+{
+	uintptr_t first = ((uintptr_t)from + PAGE_BYTES - 1) & ~(uintptr_t)(PAGE_BYTES - 1);
+	uintptr_t end = (uintptr_t)to & ~(uintptr_t)(PAGE_BYTES - 1);
+
+	if (first < end)
+		madvise((void *)first, end - first, MADV_DONTNEED);
+}
+
 void perch_region_unmap(void *base, size_t bytes)
 {
 	if (base != NULL)

@@ -10,6 +10,8 @@
  * are huge-page aligned and advised to use them, but for their first 2 MB: a small population
  * must not pay for a huge page. */
 void *perch_region_map(size_t bytes, int node);
+/* Give the whole pages of [from, to) back: they read as zero when touched again. */
+void perch_region_drop(void *from, void *to);
 void perch_region_unmap(void *base, size_t bytes); /* NULL is ignored */
 
 /* The same in plain pages, for stacks and their guard pages. */

@@ -19,6 +19,7 @@
 enum {
 	PAGE_BYTES = 4096,
 	SHARED_GUARD_BYTES = 64 << 10, /* costs nothing, and no usual frame leaps over it */
+	MERGE_WORTH = 64,        /* a merge pays when this part of the pool came back */
 	COLOURS = 31,            /* lines; at most half a page is given up to them */
 	MAX_GUARDED = 4096,      /* by mprotect: each guard costs two of 65,530 mappings */
 	GUARD_INSTALL = 102,     /* MADV_GUARD_INSTALL, Linux 6.13: guards without mappings */
@@ -36,7 +37,8 @@ int perch_save_open(struct save_pool *p, size_t bytes, size_t largest_bytes, int
 	p->base = perch_region_map((size_t)p->lines << STACK_LINE_BITS, node);
 	p->free = perch_region_map((p->max_lines + 1) * sizeof(*p->free), node);
 	p->some = perch_region_map((p->max_lines / 64 + 1) * sizeof(*p->some), node);
-	if (p->base == NULL || p->free == NULL || p->some == NULL) {
+	p->idle = perch_region_map(((size_t)p->lines / 64 + 1) * sizeof(*p->idle), node);
+	if (p->base == NULL || p->free == NULL || p->some == NULL || p->idle == NULL) {
 		perch_save_close(p);
 		return -ENOMEM;
 	}
@@ -45,6 +47,7 @@ int perch_save_open(struct save_pool *p, size_t bytes, size_t largest_bytes, int
 
 void perch_save_close(struct save_pool *p)
 {
+	perch_region_unmap(p->idle, ((size_t)p->lines / 64 + 1) * sizeof(*p->idle));
 	perch_region_unmap(p->some, (p->max_lines / 64 + 1) * sizeof(*p->some));
 	perch_region_unmap(p->free, (p->max_lines + 1) * sizeof(*p->free));
 	perch_region_unmap(p->base, (size_t)p->lines << STACK_LINE_BITS);
@@ -81,11 +84,95 @@ static uint32_t pop_free(struct save_pool *p, uint32_t lines)
 	return area;
 }
 
-bool perch_save_room(const struct save_pool *p, uint32_t lines)
+/* ---- merging ---- */
+
+static void mark_idle(struct save_pool *p, uint32_t first, uint32_t lines)
+{
+	for (; lines > 0; first++, lines--)
+		p->idle[first / 64] |= 1ull << (first % 64);
+}
+
+/* Moves every free area from the lists to the map of idle lines. */
+static void empty_lists(struct save_pool *p)
+{
+	uint32_t lines;
+
+	for (lines = 1; lines <= p->max_lines; lines++)
+		while (p->free[lines] != 0)
+			mark_idle(p, pop_free(p, lines) - 1, lines);
+}
+
+/* The first line from `from` on that is idle, or that is not; p->fresh if there is none. */
+static uint32_t seek(const struct save_pool *p, uint32_t from, bool idle)
+{
+	while (from < p->fresh) {
+		uint64_t word = idle ? p->idle[from / 64] : ~p->idle[from / 64];
+
+		word >>= from % 64;
+		if (word != 0) {
+			from += (uint32_t)__builtin_ctzll(word);
+			break;
+		}
+		from = (from / 64 + 1) * 64;
+	}
+	return from < p->fresh ? from : p->fresh;
+}
+
+static void list_run(struct save_pool *p, uint32_t first, uint32_t lines)
+{
+	while (lines > 0) {
+		uint32_t n = lines < p->max_lines ? lines : p->max_lines;
+
+		push_free(p, first + 1, n);
+		first += n;
+		lines -= n;
+	}
+}
+
+/* Exact sizes fragment: what many small images left cannot take a large one until neighbours are
+ * one again. Runs over the whole pool, so only when a park would be refused otherwise, and when
+ * enough came back since the last time to be worth it. */
+static void merge(struct save_pool *p)
+{
+	uint32_t first, end;
+
+	empty_lists(p);
+	for (first = seek(p, 0, true); first < p->fresh; first = seek(p, end, true)) {
+		end = seek(p, first, false);
+		if (end == p->fresh) {
+			p->fresh = first;
+			break;
+		}
+		list_run(p, first, end - first);
+	}
+	memset(p->idle, 0, ((size_t)p->lines / 64 + 1) * sizeof(*p->idle));
+	p->given = 0;
+}
+
+bool perch_save_room(struct save_pool *p, uint32_t lines)
 {
 	if (lines > p->max_lines)
 		return false;
+	if (p->lines - p->fresh >= lines || fitting(p, lines) != 0)
+		return true;
+	if (p->given < lines || p->given < p->lines / MERGE_WORTH)
+		return false;
+	merge(p);
 	return p->lines - p->fresh >= lines || fitting(p, lines) != 0;
+}
+
+/* A free area's first line holds its place in the list, and stays. */
+void perch_save_trim(struct save_pool *p)
+{
+	uint32_t lines, area;
+
+	merge(p);
+	for (lines = 1; lines <= p->max_lines; lines++)
+		for (area = p->free[lines]; area != 0;
+		     memcpy(&area, save_area(p, area), sizeof(area)))
+			perch_region_drop(save_area(p, area) + STACK_LINE,
+					  save_area(p, area) + ((size_t)lines << STACK_LINE_BITS));
+	perch_region_drop(save_area(p, p->fresh + 1), save_area(p, p->lines + 1));
 }
 
 uint32_t perch_save_take(struct save_pool *p, uint32_t lines)
@@ -110,6 +197,7 @@ uint32_t perch_save_take(struct save_pool *p, uint32_t lines)
 void perch_save_give(struct save_pool *p, uint32_t area, uint32_t lines)
 {
 	p->used -= lines;
+	p->given += lines;
 	push_free(p, area, lines);
 }
 

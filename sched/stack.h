@@ -27,8 +27,10 @@ struct save_pool {
 	uint32_t fresh;     /* lines from here on were never used */
 	uint32_t max_lines; /* of one area */
 	uint32_t used;      /* lines in areas that are taken */
+	uint32_t given;     /* lines given back since the last merge */
 	uint32_t *free;     /* per line count: a LIFO list of free areas */
 	uint64_t *some;     /* per line count: a bit, set if the list has any */
+	uint64_t *idle;     /* per line: a bit, used by a merge */
 };
 
 /* Stacks of a fixed size in one mapping, each above a guard page. */
@@ -52,8 +54,10 @@ void perch_save_close(struct save_pool *p);
 /* 0 = none left. */
 uint32_t perch_save_take(struct save_pool *p, uint32_t lines);
 void perch_save_give(struct save_pool *p, uint32_t area, uint32_t lines);
-/* Would a take of so many lines succeed? */
-bool perch_save_room(const struct save_pool *p, uint32_t lines);
+/* Would a take of so many lines succeed? Merges free neighbours if it would not otherwise. */
+bool perch_save_room(struct save_pool *p, uint32_t lines);
+/* Merge free neighbours, and give whole pages of what is free back to the kernel. */
+void perch_save_trim(struct save_pool *p);
 
 static inline char *save_area(const struct save_pool *p, uint32_t area)
 {

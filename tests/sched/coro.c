@@ -543,6 +543,37 @@ static void refuses_without_save_memory(void)
 	perch_sched_close(sc.s);
 }
 
+/* Small images fill the memory and leave it in pieces; a large one fits after all. */
+static void save_memory_merges(void)
+{
+	struct perch_sched_config cfg = {.max_co = 4096, .save_bytes = 400 << 10};
+	struct perch_sched *s = open_sched(&cfg);
+	struct scene sc = {.s = s};
+	struct diver deep[2] = {{.s = s, .id = 1, .depth = 1000, .rounds = 1}, /* over 100 KB */
+				{.s = s, .id = 2, .depth = 1000, .rounds = 1}};
+	int i;
+
+	for (i = 0; i < 4096; i++)
+		perch_co_spawn(s, parks_until_refused, &sc, 0);
+	run_dry(s);
+	CU_ASSERT(FIBER_PRIVATE || sc.result[1] > 0);
+	perch_sched_cancel_all(s);
+	run_dry(s);
+	CU_ASSERT_EQUAL(stats_of(s).alive, 0);
+	CU_ASSERT_EQUAL(stats_of(s).saved_bytes, 0);
+	sc.result[1] = (int)stats_of(s).refused_save;
+	for (i = 0; i < 2; i++)
+		perch_co_spawn(s, dives, &deep[i], 0);
+	perch_sched_run(s, 1);
+	perch_sched_run(s, 1);
+	CU_ASSERT_EQUAL(stats_of(s).refused_save, (uint64_t)sc.result[1]);
+	perch_sched_trim(s);
+	perch_sched_cancel_all(s);
+	run_dry(s);
+	CU_ASSERT_EQUAL(deep[0].wrong + deep[1].wrong, 0);
+	perch_sched_close(s);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct suite_case cases[] = {
@@ -565,6 +596,7 @@ int main(int argc, char **argv)
 		{"refuses over max_co", refuses_over_max_co},
 		{"refuses over max_private", refuses_over_max_private},
 		{"refuses without save memory", refuses_without_save_memory},
+		{"save memory merges", save_memory_merges},
 		{NULL, NULL},
 	};
 
