@@ -32,11 +32,12 @@ enum perch_icmp_code {
 	PERCH_ICMP6_BAD_OPTION = 2,
 };
 
-struct perch_icmp_header { /* of both families */
+/* Of both families. Behind an Ethernet header of 14 bytes no word of it is aligned. */
+struct perch_icmp_header {
 	uint8_t type, code;
 	uint16_t cksum;
 	uint32_t rest; /* echo: identifier and sequence; errors: MTU, pointer or unused */
-};
+} __attribute__((packed, aligned(2)));
 
 size_t perch_icmp_bytes(const struct perch_net_config *cfg);
 void perch_icmp_init(struct perch_net *net, void *mem);

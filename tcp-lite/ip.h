@@ -50,9 +50,9 @@ bool perch_ip_is_host(const struct perch_net *net, const struct perch_ip *ip);
 bool perch_ip_source(const struct perch_net *net, unsigned ifidx, const struct perch_ip *dst,
 	struct perch_ip *src);
 
-/* As perch_ip_send, through an interface that is known and to a neighbour of it. */
-int perch_ip_send_on(struct perch_net *net, unsigned ifidx, struct rte_mbuf *m,
-	const struct perch_ip *src, const struct perch_ip *dst, uint8_t proto, uint8_t hop_limit);
+/* As perch_ip_send, for neighbour discovery: through that interface, to a neighbour or group. */
+int perch_ip_send_nd(struct perch_net *net, unsigned ifidx, struct rte_mbuf *m,
+	const struct perch_ip *src, const struct perch_ip *dst);
 
 /* rx->m starts at the IP header: check it, fill rx and move m on to the transport header. False
  * when the packet was dropped, by name. */

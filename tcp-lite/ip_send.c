@@ -14,13 +14,17 @@
 #include "tcp-lite/ip.h"
 #include "tcp-lite/neigh.h"
 
-enum { DEFAULT_HOP_LIMIT = 64 };
+enum {
+	DEFAULT_HOP_LIMIT = 64,
+	ND_HOP_LIMIT = 255, /* RFC 4861 section 3.1: proof that no router was crossed */
+};
 
 /* Where to, once it is known. */
 struct hop {
 	unsigned ifidx;
 	struct perch_ip next;
 	struct perch_neigh *neigh; /* or NULL */
+	bool is_nd;                /* neighbour discovery itself asks no questions back */
 };
 
 struct transport {
@@ -157,7 +161,7 @@ static int send_to_hop(struct perch_net *net, struct rte_mbuf *m, const struct p
 	if (unlikely(!pushed))
 		return refuse(net, m, PERCH_DROP_no_headroom, -ENOBUFS);
 	if (likely(hop->neigh))
-		return perch_neigh_send(net, hop->neigh, m);
+		return perch_neigh_send(net, hop->neigh, m, !hop->is_nd);
 	return perch_neigh_send_group(net, hop->ifidx, &hop->next, m);
 }
 
@@ -198,17 +202,17 @@ int perch_ip_send(struct perch_net *net, struct rte_mbuf *m, const struct perch_
 	return send_to_hop(net, m, src, dst, proto, hop_limit, &hop);
 }
 
-int perch_ip_send_on(struct perch_net *net, unsigned ifidx, struct rte_mbuf *m,
-	const struct perch_ip *src, const struct perch_ip *dst, uint8_t proto, uint8_t hop_limit)
+int perch_ip_send_nd(struct perch_net *net, unsigned ifidx, struct rte_mbuf *m,
+	const struct perch_ip *src, const struct perch_ip *dst)
 {
-	struct hop hop = {.ifidx = ifidx, .next = *dst};
+	struct hop hop = {.ifidx = ifidx, .next = *dst, .is_nd = true};
 
 	if (!is_group(net, dst)) {
 		hop.neigh = perch_neigh_find(net, ifidx, dst);
 		if (!hop.neigh)
 			hop.neigh = perch_neigh_add(net, ifidx, dst);
 	}
-	return send_to_hop(net, m, src, dst, proto, hop_limit, &hop);
+	return send_to_hop(net, m, src, dst, IPPROTO_ICMPV6, ND_HOP_LIMIT, &hop);
 }
 
 bool perch_ip_transport_cksum_ok(const struct perch_rx *rx)

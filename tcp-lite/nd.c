@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Neighbour discovery: who has an IPv6 address, asked and answered (RFC 4861 sections 4.3, 4.4, 7).
  */
-#include <netinet/in.h>
-
 #include <rte_byteorder.h>
 
 #include "tcp-lite/ether.h"
@@ -114,7 +112,7 @@ void perch_nd_solicit(struct perch_net *net, const struct perch_neigh *n)
 		return;
 	m = build(net, n->ifidx, PERCH_ND_SOLICIT, 0, &n->ip);
 	if (m)
-		perch_ip_send_on(net, n->ifidx, m, &src, &dst, IPPROTO_ICMPV6, HOP_LIMIT);
+		perch_ip_send_nd(net, n->ifidx, m, &src, &dst);
 }
 
 static void advertise(struct perch_net *net, unsigned ifidx, const struct perch_ip *target,
@@ -123,7 +121,7 @@ static void advertise(struct perch_net *net, unsigned ifidx, const struct perch_
 	struct rte_mbuf *m = build(net, ifidx, PERCH_ND_ADVERT, flags, target);
 
 	if (m)
-		perch_ip_send_on(net, ifidx, m, target, dst, IPPROTO_ICMPV6, HOP_LIMIT);
+		perch_ip_send_nd(net, ifidx, m, target, dst);
 }
 
 void perch_nd_announce(struct perch_net *net, unsigned ifidx, const struct perch_ip *ip)

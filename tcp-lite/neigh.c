@@ -308,7 +308,13 @@ static void touch(struct perch_neigh_table *t, struct perch_neigh *n)
 	list_append(t, &t->wanted, n);
 }
 
-int perch_neigh_send(struct perch_net *net, struct perch_neigh *n, struct rte_mbuf *m)
+static bool is_stale(const struct perch_net *net, const struct perch_neigh *n)
+{
+	return n->state == PERCH_NEIGH_KNOWN && n->known_until_ns <= net->now_ns;
+}
+
+int perch_neigh_send(
+	struct perch_net *net, struct perch_neigh *n, struct rte_mbuf *m, bool may_probe)
 {
 	int rc;
 
@@ -318,7 +324,7 @@ int perch_neigh_send(struct perch_net *net, struct perch_neigh *n, struct rte_mb
 		return 0;
 	}
 	rc = perch_ether_send(net, n->ifidx, m, &n->mac, ether_type(&n->ip));
-	if (unlikely(n->state == PERCH_NEIGH_KNOWN && n->known_until_ns <= net->now_ns)) {
+	if (unlikely(is_stale(net, n) && may_probe)) {
 		n->state = PERCH_NEIGH_PROBE;
 		n->tries = 0;
 		ask(net, n);

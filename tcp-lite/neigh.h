@@ -69,8 +69,10 @@ struct perch_path perch_neigh_path(const struct perch_net *net, const struct per
 /* The entry that path remembers, or NULL when it may be another's now. */
 struct perch_neigh *perch_neigh_recall(struct perch_net *net, const struct perch_path *path);
 
-/* Send m to n, now or when its MAC is known. Consumes m. Returns 0 or -ENOBUFS. */
-int perch_neigh_send(struct perch_net *net, struct perch_neigh *n, struct rte_mbuf *m);
+/* Send m to n, now or when its MAC is known. A stale n is asked whether it is still there if
+ * may_probe. Consumes m. Returns 0 or -ENOBUFS. */
+int perch_neigh_send(
+	struct perch_net *net, struct perch_neigh *n, struct rte_mbuf *m, bool may_probe);
 int perch_neigh_send_group(
 	struct perch_net *net, unsigned ifidx, const struct perch_ip *group, struct rte_mbuf *m);
 

@@ -146,6 +146,8 @@ void lab_meet_peer(struct lab *lab)
 
 	frame_nd(&f, &e6, 135, 0, &e6.dst, &lab_peer_mac);
 	lab_rx(lab, &f);
+	frame_icmp(&f, &e6, 128, 0, 0, "", 0);
+	lab_rx(lab, &f);
 	frame_nd(&f, &e6, 136, 0x60, &e6.src, &lab_peer_mac);
 	lab_rx(lab, &f);
 	discard_tx(lab);

@@ -1,0 +1,658 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Conversations about MAC addresses in virtual time: asked, answered, retried, given up, aged,
+ * probed, evicted, contested and forged. ARP: RFC 826 and 5227. NDP: RFC 4861 section 7.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+
+#include "tcp-lite/ip.h"
+#include "tcp-lite/neigh.h"
+#include "tests/suite.h"
+#include "tests/tcp-lite/lab.h"
+
+static struct lab lab;
+static struct frame f;
+
+/* Send a UDP datagram that carries `mark` from our address of dst's family. */
+static void send_mark(const char *dst, uint8_t mark, struct perch_path *path)
+{
+	struct perch_ip to = packets_ip(dst);
+	struct perch_ip from = packets_ip(perch_ip_is_v4(&to) ? "10.0.0.1" : "fd00::1");
+	struct rte_mbuf *m = perch_net_alloc(lab.net);
+	uint8_t *b = (uint8_t *)rte_pktmbuf_append(m, 9);
+
+	memcpy(b, (const uint8_t[]){0, 1, 0, 2, 0, 9, 0, 0, mark}, 9);
+	perch_ip_send(lab.net, m, &from, &to, IPPROTO_UDP, 0, path);
+}
+
+static bool tx_is_mark(const char *dst, const struct mac *mac, uint8_t mark)
+{
+	struct ends e = {lab_mac, *mac, packets_ip("10.0.0.1"), packets_ip(dst)};
+
+	if (!perch_ip_is_v4(&e.dst))
+		e.src = packets_ip("fd00::1");
+	frame_udp(&f, &e, 1, 2, &mark, 1);
+	return lab_tx_is(&lab, &f);
+}
+
+static bool tx_is_arp_request(const char *target, const struct mac *to)
+{
+	struct perch_ip us = packets_ip("10.0.0.1"), ip = packets_ip(target);
+
+	frame_arp(&f, to, 1, &lab_mac, &us, &lab_no_mac, &ip);
+	return lab_tx_is(&lab, &f);
+}
+
+static void rx_arp(uint16_t op, const struct mac *mac, const char *sender, const char *target)
+{
+	struct perch_ip s = packets_ip(sender), t = packets_ip(target);
+
+	frame_arp(&f, op == 1 ? &packets_broadcast : &lab_mac, op, mac, &s,
+		op == 1 ? &lab_no_mac : &lab_mac, &t);
+	lab_rx(&lab, &f);
+}
+
+static bool tx_is_solicit(const char *target, const struct mac *unicast)
+{
+	struct ends e = {lab_mac, {{0x33, 0x33, 0xff, 0, 0, 0}}, packets_ip("fd00::1"),
+		packets_ip("ff02::1:ff00:0")};
+	struct perch_ip ip = packets_ip(target);
+
+	if (unicast) {
+		e.dmac = *unicast;
+		e.dst = ip;
+	} else {
+		memcpy(e.dmac.b + 3, ip.b + 13, 3);
+		memcpy(e.dst.b + 13, ip.b + 13, 3);
+	}
+	frame_nd(&f, &e, 135, 0, &ip, &lab_mac);
+	return lab_tx_is(&lab, &f);
+}
+
+static void rx_advert(const char *target, const struct mac *mac, uint8_t flags)
+{
+	struct ends e = {*mac, lab_mac, packets_ip(target), packets_ip("fd00::1")};
+
+	frame_nd(&f, &e, 136, flags, &e.src, mac);
+	lab_rx(&lab, &f);
+}
+
+/* ---- ARP ------------------------------------------------------------------------------------ */
+
+static void arp_asked_of_us(void)
+{
+	struct perch_ip us = packets_ip("10.0.0.1"), peer = packets_ip("10.0.0.2");
+
+	lab_open(&lab);
+	rx_arp(1, &lab_peer_mac, "10.0.0.2", "10.0.0.1");
+	frame_arp(&f, &lab_peer_mac, 2, &lab_mac, &us, &lab_peer_mac, &peer);
+	CU_ASSERT(lab_tx_is(&lab, &f));
+	send_mark("10.0.0.2", 1, NULL); /* and its address was learnt from the question */
+	CU_ASSERT(tx_is_mark("10.0.0.2", &lab_peer_mac, 1));
+	lab_close(&lab);
+}
+
+static void arp_padded_to_60_bytes(void)
+{
+	struct perch_ip us = packets_ip("10.0.0.1"), peer = packets_ip("10.0.0.2");
+
+	lab_open(&lab);
+	frame_arp(&f, &packets_broadcast, 1, &lab_peer_mac, &peer, &lab_no_mac, &us);
+	memset(f.b + f.len, 0, 60 - f.len);
+	f.len = 60;
+	lab_rx(&lab, &f);
+	CU_ASSERT_EQUAL(lab.net->n_tx, 1);
+	lab_close(&lab);
+}
+
+static void arp_range_is_answered(void)
+{
+	struct perch_net_config cfg;
+	struct perch_ip last = packets_ip("10.0.0.4"), peer = packets_ip("10.0.0.9");
+
+	lab_config(&cfg);
+	cfg.ifs[0].addrs[0].count = 4; /* 10.0.0.1 to 10.0.0.4 */
+	lab_open_with(&lab, &cfg);
+	rx_arp(1, &lab_peer_mac, "10.0.0.9", "10.0.0.5");
+	CU_ASSERT(lab_tx_none(&lab));
+	rx_arp(1, &lab_peer_mac, "10.0.0.9", "10.0.0.4");
+	frame_arp(&f, &lab_peer_mac, 2, &lab_mac, &last, &lab_peer_mac, &peer);
+	CU_ASSERT(lab_tx_is(&lab, &f));
+	lab_close(&lab);
+}
+
+/* Packets wait in order; the oldest of more than 16 is pushed out. */
+static void arp_resolves(void)
+{
+	lab_open(&lab);
+	for (uint8_t i = 0; i < 18; i++)
+		send_mark("10.0.0.2", i, NULL);
+	CU_ASSERT(tx_is_arp_request("10.0.0.2", &packets_broadcast));
+	CU_ASSERT(lab_tx_none(&lab));
+	CU_ASSERT_EQUAL(lab.net->drops[PERCH_DROP_neigh_queue_full], 2);
+	rx_arp(2, &lab_peer_mac, "10.0.0.2", "10.0.0.1");
+	for (uint8_t i = 2; i < 18; i++)
+		CU_ASSERT(tx_is_mark("10.0.0.2", &lab_peer_mac, i));
+	CU_ASSERT(lab_tx_none(&lab));
+	lab_close(&lab);
+}
+
+static void arp_gateway_is_asked(void)
+{
+	lab_open(&lab);
+	send_mark("192.0.2.7", 1, NULL);
+	CU_ASSERT(tx_is_arp_request("10.0.0.254", &packets_broadcast));
+	rx_arp(2, &lab_other_mac, "10.0.0.254", "10.0.0.1");
+	CU_ASSERT(tx_is_mark("192.0.2.7", &lab_other_mac, 1));
+	lab_close(&lab);
+}
+
+static void arp_retries_then_gives_up(void)
+{
+	lab_open(&lab);
+	send_mark("10.0.0.2", 1, NULL);
+	CU_ASSERT(tx_is_arp_request("10.0.0.2", &packets_broadcast));
+	CU_ASSERT_EQUAL(perch_net_next_tick(lab.net), lab.now_ns + LAB_S);
+	lab_pass(&lab, 999 * LAB_MS);
+	CU_ASSERT(lab_tx_none(&lab));
+	lab_pass(&lab, 1 * LAB_MS);
+	CU_ASSERT(tx_is_arp_request("10.0.0.2", &packets_broadcast));
+	lab_pass(&lab, LAB_S);
+	CU_ASSERT(tx_is_arp_request("10.0.0.2", &packets_broadcast));
+	CU_ASSERT_EQUAL(lab.net->drops[PERCH_DROP_neigh_unreachable], 0);
+	lab_pass(&lab, LAB_S);
+	CU_ASSERT(lab_tx_none(&lab));
+	CU_ASSERT_EQUAL(lab.net->drops[PERCH_DROP_neigh_unreachable], 1);
+	CU_ASSERT_EQUAL(perch_net_next_tick(lab.net), PERCH_NET_NEVER);
+
+	send_mark("10.0.0.2", 2, NULL); /* the next packet starts afresh */
+	CU_ASSERT(tx_is_arp_request("10.0.0.2", &packets_broadcast));
+	lab_close(&lab);
+}
+
+/* RFC 1122 section 2.4: the flow whose packet waited in vain hears of it. */
+static void arp_failure_reaches_tcp(void)
+{
+	struct perch_ip us = packets_ip("10.0.0.1"), to = packets_ip("10.0.0.2");
+	struct rte_mbuf *m;
+
+	lab_open(&lab);
+	m = perch_net_alloc(lab.net);
+	memset(rte_pktmbuf_append(m, 20), 0, 20);
+	memcpy(rte_pktmbuf_mtod(m, void *), (const uint8_t[]){4, 1, 0, 80, 1, 2, 3, 4}, 8);
+	perch_ip_send(lab.net, m, &us, &to, IPPROTO_TCP, 0, NULL);
+	lab_pass(&lab, 4 * LAB_S);
+	CU_ASSERT_EQUAL(lab_tcp.errors, 1);
+	CU_ASSERT_EQUAL(lab_tcp.error.err, -EHOSTUNREACH);
+	CU_ASSERT_EQUAL(lab_tcp.error.lport, 1025);
+	CU_ASSERT_EQUAL(lab_tcp.error.rport, 80);
+	CU_ASSERT_EQUAL(lab_tcp.error.seq, 0x01020304);
+	CU_ASSERT(perch_ip_equal(&lab_tcp.error.raddr, &to));
+	lab_close(&lab);
+}
+
+/* Reachable for 30 s; then stale, and the first use probes by unicast while packets go on. */
+static void arp_ages(void)
+{
+	lab_open(&lab);
+	lab_meet_peer(&lab);
+	lab_pass(&lab, 29999 * LAB_MS);
+	send_mark("10.0.0.2", 1, NULL);
+	CU_ASSERT(tx_is_mark("10.0.0.2", &lab_peer_mac, 1));
+	CU_ASSERT(lab_tx_none(&lab));
+	lab_pass(&lab, 1 * LAB_MS);
+	CU_ASSERT(lab_tx_none(&lab)); /* nobody asks about a neighbour that is not in use */
+	send_mark("10.0.0.2", 2, NULL);
+	CU_ASSERT(tx_is_mark("10.0.0.2", &lab_peer_mac, 2));
+	CU_ASSERT(tx_is_arp_request("10.0.0.2", &lab_peer_mac));
+	send_mark("10.0.0.2", 3, NULL);
+	CU_ASSERT(tx_is_mark("10.0.0.2", &lab_peer_mac, 3));
+	CU_ASSERT(lab_tx_none(&lab));
+	rx_arp(2, &lab_peer_mac, "10.0.0.2", "10.0.0.1");
+	lab_pass(&lab, 10 * LAB_S);
+	CU_ASSERT(lab_tx_none(&lab));
+	send_mark("10.0.0.2", 4, NULL);
+	CU_ASSERT(tx_is_mark("10.0.0.2", &lab_peer_mac, 4));
+	CU_ASSERT(lab_tx_none(&lab));
+	lab_close(&lab);
+}
+
+static void arp_probe_unanswered(void)
+{
+	lab_open(&lab);
+	lab_meet_peer(&lab);
+	lab_pass(&lab, 31 * LAB_S);
+	send_mark("10.0.0.2", 1, NULL);
+	CU_ASSERT(tx_is_mark("10.0.0.2", &lab_peer_mac, 1));
+	for (int i = 0; i < 3; i++) {
+		CU_ASSERT(tx_is_arp_request("10.0.0.2", &lab_peer_mac));
+		lab_pass(&lab, LAB_S);
+	}
+	CU_ASSERT(lab_tx_none(&lab));
+	send_mark("10.0.0.2", 2, NULL); /* forgotten: everybody is asked */
+	CU_ASSERT(tx_is_arp_request("10.0.0.2", &packets_broadcast));
+	CU_ASSERT(lab_tx_none(&lab));
+	lab_close(&lab);
+}
+
+/* The peer moved to another MAC address while we were asking for it. */
+static void arp_answer_with_new_mac(void)
+{
+	lab_open(&lab);
+	lab_meet_peer(&lab);
+	lab_pass(&lab, 31 * LAB_S);
+	send_mark("10.0.0.2", 1, NULL);
+	rx_arp(2, &lab_other_mac, "10.0.0.2", "10.0.0.1");
+	lab_tx(&lab, &f);
+	lab_tx(&lab, &f);
+	send_mark("10.0.0.2", 2, NULL);
+	CU_ASSERT(tx_is_mark("10.0.0.2", &lab_other_mac, 2));
+	CU_ASSERT(lab_tx_none(&lab));
+	lab_close(&lab);
+}
+
+/* ---- forgeries ------------------------------------------------------------------------------ */
+
+/* Nothing that is not for us makes an entry. */
+static void arp_creates_nothing_unasked(void)
+{
+	lab_open(&lab);
+	rx_arp(2, &lab_other_mac, "10.0.0.9", "10.0.0.1"); /* an answer to no question */
+	rx_arp(1, &lab_other_mac, "10.0.0.9", "10.0.0.9"); /* an announcement */
+	rx_arp(1, &lab_other_mac, "10.0.0.9", "10.0.0.3"); /* a question for somebody else */
+	rx_arp(1, &lab_other_mac, "192.0.2.7", "10.0.0.1"); /* from off the link */
+	while (!lab_tx_none(&lab))
+		lab_tx(&lab, &f);
+	send_mark("10.0.0.9", 1, NULL);
+	CU_ASSERT(tx_is_arp_request("10.0.0.9", &packets_broadcast));
+	CU_ASSERT(lab_tx_none(&lab));
+	lab_close(&lab);
+}
+
+/* A rumour does not displace what was confirmed within the last second. Later it is believed,
+ * for gateways do move, but probed at once; and when the forger is silent the truth comes back. */
+static void arp_rumour(void)
+{
+	lab_open(&lab);
+	lab_meet_peer(&lab);
+	lab_pass(&lab, 500 * LAB_MS);
+	rx_arp(1, &lab_other_mac, "10.0.0.2", "10.0.0.2");
+	send_mark("10.0.0.2", 1, NULL);
+	CU_ASSERT(tx_is_mark("10.0.0.2", &lab_peer_mac, 1));
+	CU_ASSERT(lab_tx_none(&lab));
+
+	lab_pass(&lab, LAB_S);
+	rx_arp(1, &lab_other_mac, "10.0.0.2", "10.0.0.2");
+	send_mark("10.0.0.2", 2, NULL);
+	CU_ASSERT(tx_is_mark("10.0.0.2", &lab_other_mac, 2));
+	CU_ASSERT(tx_is_arp_request("10.0.0.2", &lab_other_mac));
+	lab_pass(&lab, 3 * LAB_S);
+	lab_tx(&lab, &f);
+	lab_tx(&lab, &f);
+	send_mark("10.0.0.2", 3, NULL);
+	CU_ASSERT(tx_is_arp_request("10.0.0.2", &packets_broadcast));
+	rx_arp(2, &lab_peer_mac, "10.0.0.2", "10.0.0.1");
+	CU_ASSERT(tx_is_mark("10.0.0.2", &lab_peer_mac, 3));
+	lab_close(&lab);
+}
+
+/* RFC 5227 section 2.4 (c): defended once, then not for 10 s. */
+static void arp_conflict(void)
+{
+	struct perch_ip us = packets_ip("10.0.0.1");
+	struct frame defence;
+
+	frame_arp(&defence, &packets_broadcast, 1, &lab_mac, &us, &lab_no_mac, &us);
+	lab_open(&lab);
+	rx_arp(1, &lab_other_mac, "10.0.0.1", "10.0.0.1");
+	CU_ASSERT(lab_tx_is(&lab, &defence));
+	lab_pass(&lab, 9 * LAB_S);
+	rx_arp(2, &lab_other_mac, "10.0.0.1", "10.0.0.2");
+	CU_ASSERT(lab_tx_none(&lab));
+	lab_pass(&lab, LAB_S);
+	rx_arp(1, &lab_other_mac, "10.0.0.1", "10.0.0.9");
+	CU_ASSERT(lab_tx_is(&lab, &defence));
+	CU_ASSERT_EQUAL(lab.net->drops[PERCH_DROP_arp_conflict], 3);
+	lab_close(&lab);
+}
+
+/* RFC 5227 section 2.1.1: somebody wants our address. It is answered and not learnt from. */
+static void arp_probe_for_our_address(void)
+{
+	struct perch_ip us = packets_ip("10.0.0.1"), none = packets_ip("0.0.0.0");
+
+	lab_open(&lab);
+	rx_arp(1, &lab_other_mac, "0.0.0.0", "10.0.0.1");
+	frame_arp(&f, &lab_other_mac, 2, &lab_mac, &us, &lab_other_mac, &none);
+	CU_ASSERT(lab_tx_is(&lab, &f));
+	lab_close(&lab);
+}
+
+/* ---- the cache ------------------------------------------------------------------------------ */
+
+static void open_with_room_for(uint32_t neighbours)
+{
+	struct perch_net_config cfg;
+
+	lab_config(&cfg);
+	cfg.max_neighbours = neighbours;
+	lab_open_with(&lab, &cfg);
+}
+
+static bool known(const char *ip)
+{
+	struct perch_ip a = packets_ip(ip);
+
+	return perch_neigh_find(lab.net, 0, &a) != NULL;
+}
+
+static void least_recently_used_is_evicted(void)
+{
+	open_with_room_for(3);
+	send_mark("10.0.0.11", 1, NULL);
+	send_mark("10.0.0.12", 1, NULL);
+	send_mark("10.0.0.13", 1, NULL);
+	send_mark("10.0.0.11", 2, NULL);
+	send_mark("10.0.0.14", 1, NULL);
+	CU_ASSERT(known("10.0.0.11") && !known("10.0.0.12"));
+	CU_ASSERT(known("10.0.0.13") && known("10.0.0.14"));
+	CU_ASSERT_EQUAL(lab.net->drops[PERCH_DROP_neigh_table_full], 1); /* its packet */
+	lab_close(&lab);
+}
+
+/* Strangers that ask us displace each other, never somebody that we send to. */
+static void strangers_do_not_evict_friends(void)
+{
+	char name[16];
+
+	open_with_room_for(3);
+	send_mark("10.0.0.11", 1, NULL);
+	send_mark("10.0.0.12", 1, NULL);
+	for (int i = 100; i < 200; i++) {
+		snprintf(name, sizeof(name), "10.0.0.%d", i);
+		rx_arp(1, &lab_other_mac, name, "10.0.0.1");
+		CU_ASSERT(known(name));
+	}
+	CU_ASSERT(known("10.0.0.11") && known("10.0.0.12"));
+	send_mark("10.0.0.13", 1, NULL); /* takes the stranger's place */
+	CU_ASSERT(known("10.0.0.11") && known("10.0.0.12") && known("10.0.0.13"));
+	rx_arp(1, &lab_other_mac, "10.0.0.99", "10.0.0.1");
+	CU_ASSERT(!known("10.0.0.99"));
+	CU_ASSERT_EQUAL(lab.net->drops[PERCH_DROP_neigh_table_full], 1);
+	lab_close(&lab);
+}
+
+static void path_is_remembered_until_eviction(void)
+{
+	struct perch_path path = {0}, first;
+
+	open_with_room_for(2);
+	send_mark("10.0.0.11", 1, &path);
+	CU_ASSERT_EQUAL(path.gen, lab.net->path_gen);
+	first = path;
+	rx_arp(2, &lab_peer_mac, "10.0.0.11", "10.0.0.1");
+	send_mark("10.0.0.11", 2, &path);
+	CU_ASSERT_EQUAL(memcmp(&path, &first, sizeof(path)), 0);
+	send_mark("10.0.0.12", 1, NULL);
+	send_mark("10.0.0.13", 1, NULL); /* evicts 11 */
+	CU_ASSERT_NOT_EQUAL(path.gen, lab.net->path_gen);
+	while (!lab_tx_none(&lab))
+		lab_tx(&lab, &f);
+	send_mark("10.0.0.11", 3, &path);
+	CU_ASSERT(tx_is_arp_request("10.0.0.11", &packets_broadcast));
+	CU_ASSERT_EQUAL(path.gen, lab.net->path_gen);
+	lab_close(&lab);
+}
+
+/* Thousands come and go; the table's lists and chains stay whole. */
+static void cache_churns(void)
+{
+	char name[16];
+	uint32_t x = 1;
+
+	open_with_room_for(37);
+	for (int i = 0; i < 20000; i++) {
+		x = x * 1664525 + 1013904223;
+		snprintf(name, sizeof(name), "10.0.0.%u", 2 + (x >> 8) % 200);
+		switch (x >> 28) {
+		case 0: rx_arp(2, &lab_peer_mac, name, "10.0.0.1"); break;
+		case 1: rx_arp(1, &lab_other_mac, name, "10.0.0.1"); break;
+		case 2: lab_pass(&lab, (x >> 4) % LAB_S); break;
+		default: send_mark(name, 1, NULL); break;
+		}
+		while (!lab_tx_none(&lab))
+			lab_tx(&lab, &f);
+	}
+	lab_pass(&lab, 10 * LAB_S);
+	CU_ASSERT_EQUAL(perch_net_next_tick(lab.net), PERCH_NET_NEVER);
+	lab_close(&lab);
+}
+
+/* ---- NDP ------------------------------------------------------------------------------------ */
+
+static bool tx_is_advert(const struct ends *to, const char *target, uint8_t flags)
+{
+	struct ends e = {lab_mac, to->smac, packets_ip(target), to->src};
+
+	frame_nd(&f, &e, 136, flags, &e.src, &lab_mac);
+	return lab_tx_is(&lab, &f);
+}
+
+static void nd_asked_of_us(void)
+{
+	struct ends e = lab_ends6(), group = e;
+
+	lab_open(&lab);
+	group.dmac = (struct mac){{0x33, 0x33, 0xff, 0, 0, 1}};
+	group.dst = packets_ip("ff02::1:ff00:1");
+	frame_nd(&f, &group, 135, 0, &e.dst, &lab_peer_mac);
+	lab_rx(&lab, &f);
+	CU_ASSERT(tx_is_advert(&e, "fd00::1", 0x60));
+	send_mark("fd00::2", 1, NULL); /* stale at first, so this one probes */
+	CU_ASSERT(tx_is_mark("fd00::2", &lab_peer_mac, 1));
+	CU_ASSERT(tx_is_solicit("fd00::2", &lab_peer_mac));
+	lab_close(&lab);
+}
+
+/* Our own fe80:: address, made of the MAC address, is asked for by a link-local one. */
+static void nd_link_local(void)
+{
+	struct ends e = {lab_peer_mac, {{0x33, 0x33, 0xff, 0, 0, 1}},
+		packets_ip("fe80::ff:fe00:2"), packets_ip("ff02::1:ff00:1")};
+	struct perch_ip us = packets_ip("fe80::ff:fe00:1");
+
+	lab_open(&lab);
+	frame_nd(&f, &e, 135, 0, &us, &lab_peer_mac);
+	lab_rx(&lab, &f);
+	CU_ASSERT(tx_is_advert(&e, "fe80::ff:fe00:1", 0x60));
+	e.dmac = lab_mac;
+	e.dst = us;
+	frame_icmp(&f, &e, 128, 0, 5, "ping", 4);
+	lab_rx(&lab, &f);
+	e = packets_reverse(&e);
+	frame_icmp(&f, &e, 129, 0, 5, "ping", 4);
+	CU_ASSERT(lab_tx_is(&lab, &f));
+	CU_ASSERT_EQUAL(lab.net->n_tx, 1); /* the probe, for the peer was only hearsay */
+	lab_close(&lab);
+}
+
+static void nd_resolves(void)
+{
+	lab_open(&lab);
+	send_mark("fd00::1:2:3", 1, NULL);
+	send_mark("fd00::1:2:3", 2, NULL);
+	CU_ASSERT(tx_is_solicit("fd00::1:2:3", NULL));
+	CU_ASSERT(lab_tx_none(&lab));
+	rx_advert("fd00::1:2:3", &lab_peer_mac, 0x60);
+	CU_ASSERT(tx_is_mark("fd00::1:2:3", &lab_peer_mac, 1));
+	CU_ASSERT(tx_is_mark("fd00::1:2:3", &lab_peer_mac, 2));
+	CU_ASSERT(lab_tx_none(&lab));
+	lab_close(&lab);
+}
+
+static void nd_retries_then_gives_up(void)
+{
+	lab_open(&lab);
+	send_mark("fd00::9", 1, NULL);
+	for (int i = 0; i < 3; i++) {
+		CU_ASSERT(tx_is_solicit("fd00::9", NULL));
+		CU_ASSERT(lab_tx_none(&lab));
+		lab_pass(&lab, LAB_S);
+	}
+	CU_ASSERT(lab_tx_none(&lab));
+	CU_ASSERT_EQUAL(lab.net->drops[PERCH_DROP_neigh_unreachable], 1);
+	lab_close(&lab);
+}
+
+/* Section 7.2.5: without the override flag another MAC address only makes us doubt. */
+static void nd_override(void)
+{
+	lab_open(&lab);
+	lab_meet_peer(&lab);
+	lab_pass(&lab, 2 * LAB_S);
+	rx_advert("fd00::2", &lab_other_mac, 0x00);
+	send_mark("fd00::2", 1, NULL);
+	CU_ASSERT(tx_is_mark("fd00::2", &lab_peer_mac, 1));
+	CU_ASSERT(tx_is_solicit("fd00::2", &lab_peer_mac));
+	rx_advert("fd00::2", &lab_peer_mac, 0x40);
+	lab_pass(&lab, 2 * LAB_S);
+	CU_ASSERT(lab_tx_none(&lab));
+
+	rx_advert("fd00::2", &lab_other_mac, 0x20);
+	send_mark("fd00::2", 2, NULL);
+	CU_ASSERT(tx_is_mark("fd00::2", &lab_other_mac, 2));
+	CU_ASSERT(tx_is_solicit("fd00::2", &lab_other_mac));
+	lab_close(&lab);
+}
+
+/* A solicited flag is worth nothing when nobody asked. */
+static void nd_solicited_by_nobody(void)
+{
+	lab_open(&lab);
+	lab_meet_peer(&lab);
+	lab_pass(&lab, 500 * LAB_MS);
+	rx_advert("fd00::2", &lab_other_mac, 0x60);
+	send_mark("fd00::2", 1, NULL);
+	CU_ASSERT(tx_is_mark("fd00::2", &lab_peer_mac, 1));
+	rx_advert("fd00::7", &lab_other_mac, 0x60);
+	CU_ASSERT(!known("fd00::7"));
+	lab_close(&lab);
+}
+
+/* RFC 4862 section 5.4.3: whoever tries our address learns that it is taken. */
+static void nd_duplicate_detection_by_another(void)
+{
+	struct ends e = {lab_other_mac, {{0x33, 0x33, 0xff, 0, 0, 1}}, packets_ip("::"),
+		packets_ip("ff02::1:ff00:1")};
+	struct ends all = {{{0x33, 0x33, 0, 0, 0, 1}}, lab_mac, packets_ip("ff02::1"),
+		packets_ip("fd00::1")};
+
+	lab_open(&lab);
+	frame_nd(&f, &e, 135, 0, &all.dst, NULL);
+	lab_rx(&lab, &f);
+	CU_ASSERT(tx_is_advert(&all, "fd00::1", 0x20));
+	lab_close(&lab);
+}
+
+/* ---- start, and other lcores ---------------------------------------------------------------- */
+
+static void announces_at_start(void)
+{
+	struct ends all = {{{0x33, 0x33, 0, 0, 0, 1}}, lab_mac, packets_ip("ff02::1"),
+		packets_ip("fd00::1")};
+	struct perch_ip us = packets_ip("10.0.0.1");
+	struct frame arp;
+
+	frame_arp(&arp, &packets_broadcast, 1, &lab_mac, &us, &lab_no_mac, &us);
+	lab_open(&lab);
+	lab.net->announced = 0;
+	lab.net->announce_ns = lab.now_ns;
+	for (int i = 0; i < 2; i++) { /* ANNOUNCE_NUM, ANNOUNCE_INTERVAL of RFC 5227 */
+		lab_pass(&lab, i * 2 * LAB_S);
+		CU_ASSERT(lab_tx_is(&lab, &arp));
+		CU_ASSERT(tx_is_advert(&all, "fd00::1", 0x20));
+		CU_ASSERT(tx_is_advert(&all, "fe80::ff:fe00:1", 0x20));
+		CU_ASSERT(lab_tx_none(&lab));
+	}
+	CU_ASSERT_EQUAL(perch_net_next_tick(lab.net), PERCH_NET_NEVER);
+	lab_close(&lab);
+}
+
+static void passive_learns_and_is_silent(void)
+{
+	struct ends e = lab_ends4();
+	struct perch_net_config cfg;
+	struct perch_ip peer = e.src;
+
+	lab_config(&cfg);
+	cfg.passive = true;
+	lab_open_with(&lab, &cfg);
+	CU_ASSERT(lab_tx_none(&lab)); /* no announcements */
+	rx_arp(1, &lab_peer_mac, "10.0.0.3", "10.0.0.1");
+	frame_icmp(&f, &e, 8, 0, 0, "", 0);
+	lab_rx(&lab, &f);
+	frame_udp(&f, &e, 1, 2, "", 0);
+	lab_rx(&lab, &f);
+	CU_ASSERT(lab_tx_none(&lab));
+	CU_ASSERT(known("10.0.0.3"));
+
+	send_mark("10.0.0.2", 1, NULL); /* it asks for itself ... */
+	CU_ASSERT(tx_is_arp_request("10.0.0.2", &packets_broadcast));
+	frame_arp(&f, &lab_mac, 2, &lab_peer_mac, &peer, &lab_mac, &e.dst);
+	perch_net_learn(lab.net, 0, frame_to_mbuf(lab_pool, &f), lab.now_ns);
+	CU_ASSERT(tx_is_mark("10.0.0.2", &lab_peer_mac, 1)); /* ... and hears by copies */
+	lab_close(&lab);
+}
+
+static void learns_errors_from_copies(void)
+{
+	struct ends e = lab_ends4(), back = packets_reverse(&e);
+	struct frame quoted;
+
+	lab_open(&lab);
+	frame_tcp(&quoted, &back, 1025, 80, 7, 0, 2, 1000, "", 0);
+	frame_icmp(&f, &e, 3, 3, 0, quoted.b + 14, 28);
+	perch_net_learn(lab.net, 0, frame_to_mbuf(lab_pool, &f), lab.now_ns);
+	CU_ASSERT_EQUAL(lab_tcp.errors, 1);
+	CU_ASSERT_EQUAL(lab_tcp.error.err, -ECONNREFUSED);
+	lab_close(&lab);
+}
+
+int main(int argc, char **argv)
+{
+	const struct suite_case suite[] = {
+		{"arp: asked of us", arp_asked_of_us},
+		{"arp: padded to 60 bytes", arp_padded_to_60_bytes},
+		{"arp: a range is answered", arp_range_is_answered},
+		{"arp: resolves, in order", arp_resolves},
+		{"arp: the gateway is asked", arp_gateway_is_asked},
+		{"arp: retries, then gives up", arp_retries_then_gives_up},
+		{"arp: failure reaches TCP", arp_failure_reaches_tcp},
+		{"arp: ages", arp_ages},
+		{"arp: probe unanswered", arp_probe_unanswered},
+		{"arp: answer with a new MAC", arp_answer_with_new_mac},
+		{"arp: creates nothing unasked", arp_creates_nothing_unasked},
+		{"arp: rumour", arp_rumour},
+		{"arp: conflict", arp_conflict},
+		{"arp: probe for our address", arp_probe_for_our_address},
+		{"cache: least recently used is evicted", least_recently_used_is_evicted},
+		{"cache: strangers do not evict friends", strangers_do_not_evict_friends},
+		{"cache: a path is remembered until eviction", path_is_remembered_until_eviction},
+		{"cache: churns", cache_churns},
+		{"nd: asked of us", nd_asked_of_us},
+		{"nd: link-local", nd_link_local},
+		{"nd: resolves", nd_resolves},
+		{"nd: retries, then gives up", nd_retries_then_gives_up},
+		{"nd: override", nd_override},
+		{"nd: solicited by nobody", nd_solicited_by_nobody},
+		{"nd: duplicate detection by another", nd_duplicate_detection_by_another},
+		{"start: announces", announces_at_start},
+		{"lcores: passive learns and is silent", passive_learns_and_is_silent},
+		{"lcores: learns errors from copies", learns_errors_from_copies},
+		{NULL, NULL},
+	};
+
+	lab_pool = packets_start("l3_neigh");
+	return suite_main("l3 neigh", suite, argc, argv);
+}
