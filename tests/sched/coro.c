@@ -549,8 +549,8 @@ static void save_memory_merges(void)
 	struct perch_sched_config cfg = {.max_co = 4096, .save_bytes = 400 << 10};
 	struct perch_sched *s = open_sched(&cfg);
 	struct scene sc = {.s = s};
-	struct diver deep[2] = {{.s = s, .id = 1, .depth = 1000, .rounds = 1}, /* over 100 KB */
-				{.s = s, .id = 2, .depth = 1000, .rounds = 1}};
+	struct diver deep[2] = {{.s = s, .id = 1, .depth = 700, .rounds = 1}, /* over 100 KB */
+				{.s = s, .id = 2, .depth = 700, .rounds = 1}};
 	int i;
 
 	for (i = 0; i < 4096; i++)
