@@ -21,15 +21,13 @@ struct perch_eal_config { /* zero means default */
 	uint32_t memory_mb;    /* 0: 512 with no_huge, else as needed from the hugepages there are */
 	const char *const *vdevs; /* e.g. "net_tap0,iface=perch0"; NULL-terminated */
 	bool pci;              /* probe PCI devices */
-	const char *log_level; /* "error" (default), "warning", "info", "debug" */
+	const char *log_level; /* not NULL: EAL's log goes to stderr, else nowhere */
 };
 
-/* Idempotent and counted: a second engine in the process shares the first one's EAL, and then adds
- * its vdevs by hotplug. On failure returns a negative errno and writes one sentence that says what
- * to do to why[]. */
+/* The first call starts EAL; it then stays until the process ends, for it can be started only once.
+ * A later call shares it, and adds its own vdevs by hotplug. Returns 0, or a negative errno with one
+ * sentence that says what to do in why[]: -EINVAL the arguments, -ENODEV a vdev, -ENOMEM, -EPERM. */
 int perch_eal_start(const struct perch_eal_config *cfg, char *why, size_t why_bytes);
-/* The last stop cleans up (rte_eal_cleanup); EAL cannot be started again afterwards (-EALREADY). */
-void perch_eal_stop(void);
 
 /* Give the calling thread an lcore id (mempool caches need one), if it has none yet.
  * Returns 0 or -ENOSPC (RTE_MAX_LCORE threads). */

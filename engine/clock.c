@@ -12,5 +12,5 @@ void perch_clock_start(struct perch_clock *c)
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	c->tsc_start = rte_rdtsc();
 	c->ns_start = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-	c->ns_per_tick_q32 = (uint64_t)(((unsigned __int128)1000000000 << 32) / rte_get_tsc_hz());
+	c->ns_per_tick_q32 = (uint64_t)(((perch_u128)1000000000 << 32) / rte_get_tsc_hz());
 }

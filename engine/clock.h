@@ -15,9 +15,11 @@ struct perch_clock {
 	uint64_t ns_per_tick_q32; /* nanoseconds per TSC tick, 32.32 fixed point */
 };
 
+__extension__ typedef unsigned __int128 perch_u128;
+
 static inline int64_t perch_clock_at(const struct perch_clock *c, uint64_t tsc)
 {
-	unsigned __int128 ticks = tsc - c->tsc_start;
+	perch_u128 ticks = tsc - c->tsc_start;
 
 	return c->ns_start + (int64_t)((ticks * c->ns_per_tick_q32) >> 32);
 }

@@ -5,7 +5,8 @@
  * the fields that tcp-lite leaves to the layer above. user32 is how many bytes the last view holds.
  */
 #include <errno.h>
-#include <stdlib.h>
+#include <netinet/in.h>
+#include <string.h>
 
 #include "engine/address.h"
 #include "engine/lcore.h"
@@ -329,6 +330,8 @@ int64_t perch_write(struct perch_conn *c, const void *data, size_t len, int64_t 
 		done += n > 0 ? (size_t)n : 0;
 		if (done == len)
 			return (int64_t)len;
+		if (n > 0)
+			continue; /* only a write that takes nothing asks to be woken */
 		if (n == -ENOBUFS) /* the pool is empty: others must let go of packets first */
 			rc = wait_for(l, &t->flow, WRITER,
 				RTE_MIN(deadline_ns, l->now_ns + pool_retry_ns));

@@ -111,7 +111,9 @@ unsigned perch_counters(const struct perch *e, int lcore, struct perch_counter *
 		put_drops(&s, e->lcores[i]);
 		s.add = true;
 	}
-	if (s.add)
+	if (s.add) {
+		s.add = false;
 		put_port(&s, e);
+	}
 	return s.n;
 }

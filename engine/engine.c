@@ -65,7 +65,6 @@ static int open_parts(struct perch *e, const struct perch_config *cfg, struct pe
 	rc = perch_eal_start(&eal, text, sizeof(text));
 	if (rc < 0)
 		return perch_why(why, rc, "%s", text);
-	e->eal_started = true;
 	rc = perch_config_lcores(cfg, cpus, why);
 	if (rc < 0)
 		return rc;
@@ -135,8 +134,6 @@ void perch_close(struct perch *e)
 		perch_port_close(e->port);
 	if (e->poll_entered)
 		perch_eal_leave_thread();
-	if (e->eal_started)
-		perch_eal_stop();
 	free_commands(e, true);
 	pthread_mutex_destroy(&e->lock);
 	free(e);

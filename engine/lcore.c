@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "drivers-glue/numa.h"
+#include "drivers-glue/placement.h"
 #include "engine/address.h"
 #include "tcp-lite/tcp.h"
 

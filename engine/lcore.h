@@ -84,7 +84,6 @@ struct perch {
 	int64_t drain_ns;
 	uint64_t seed;
 	_Atomic bool stop, muted, running;
-	bool eal_started;
 	bool poll_entered;        /* perch_poll gave its thread an lcore id */
 	pthread_mutex_t lock;     /* guards sent; never taken by a turn */
 	struct perch_command *sent;

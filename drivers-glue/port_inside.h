@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * What a port is made of; for port.c and steer.c.
+ */
+#ifndef PERCH_DRIVERS_GLUE_PORT_INSIDE_H
+#define PERCH_DRIVERS_GLUE_PORT_INSIDE_H
+
+#include <rte_ethdev.h>
+
+#include "drivers-glue/port.h"
+
+enum port_limits {
+	PORT_MAX_LCORES = 64,
+	PORT_BURST = 64,
+	RSS_KEY_BYTES = 40,
+	RETA_ENTRIES = 512,
+};
+
+struct perch_steer; /* what several lcores need beside their queues */
+
+struct perch_port {
+	uint16_t id, lcores, hw_queues;
+	bool copy_shared; /* its reader gets the very mbuf: net_ring */
+	struct perch_steer *steer; /* NULL with one lcore */
+	struct rte_mempool *pools[PORT_MAX_LCORES];
+	uint8_t rss_key[RSS_KEY_BYTES];
+	uint16_t reta_size; /* 0: hash modulo lcores */
+	uint16_t reta[RETA_ENTRIES];
+	uint64_t owner;
+	bool started;
+	struct perch_port_info info;
+};
+
+/* One burst on a queue of the device. */
+uint16_t perch_port_send(
+	struct perch_port *p, unsigned queue, struct rte_mbuf **pkts, uint16_t n);
+
+/* steer.c */
+int perch_steer_open(struct perch_port *p, int node);
+void perch_steer_close(struct perch_port *p);
+uint16_t perch_steer_rx(
+	struct perch_port *p, unsigned lcore, struct rte_mbuf **pkts, uint16_t n, uint64_t *learn);
+uint16_t perch_steer_tx(
+	struct perch_port *p, unsigned lcore, struct rte_mbuf **pkts, uint16_t n);
+uint64_t perch_steer_dropped(const struct perch_port *p);
+unsigned perch_steer_lcore(const struct perch_port *p, const uint32_t *words, unsigned n);
+
+#endif
