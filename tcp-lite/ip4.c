@@ -57,7 +57,7 @@ static bool options_ok(
 /* Broadcasts, and of the groups the one that all hosts are in (RFC 1112 section 4). */
 static bool is_our_group(const struct perch_net *net, const struct perch_ip *dst)
 {
-	return dst->w[3] == rte_cpu_to_be_32(RTE_IPV4(224, 0, 0, 1)) ||
+	return dst->w[3] == RTE_BE32(0xe0000001) ||
 		perch_ip_is_broadcast(net, dst);
 }
 
