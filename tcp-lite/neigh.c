@@ -5,8 +5,9 @@
  * for hints from TCP, which nobody gives here, so the first packet to a stale neighbour probes.
  *
  * Against poisoning: a message that answers no question of ours makes an entry only when its
- * sender wants to talk to us, such an entry never displaces one that we send to, and it does not
- * change a MAC address that was confirmed within the last second.
+ * sender wants to talk to us, such an entry never displaces one that we asked for, and it does not
+ * change a MAC address that was confirmed within the last second. Packets to addresses that nobody
+ * has (a scan, a flood from forged sources) displace each other before anybody who answers.
  */
 #include <errno.h>
 
@@ -25,9 +26,9 @@ struct list {
 
 struct perch_neigh_table {
 	uint32_t key, bucket_mask;
-	uint16_t free;               /* linked by hash_next */
-	struct list wanted, others;  /* most recently used last */
-	struct list retry;           /* soonest first */
+	uint16_t free;      /* linked by hash_next */
+	struct list by_use[PERCH_NEIGH_RANKS]; /* most recently used last */
+	struct list retry;  /* soonest first */
 	struct perch_neigh *slots;
 	uint16_t *buckets;
 };
@@ -64,11 +65,6 @@ static void list_remove(struct perch_neigh_table *t, struct list *l, struct perc
 		t->slots[next].link[l->which].prev = prev;
 }
 
-static struct list *list_by_use(struct perch_neigh_table *t, const struct perch_neigh *n)
-{
-	return n->wanted ? &t->wanted : &t->others;
-}
-
 static uint32_t bucket_count(const struct perch_net_config *cfg)
 {
 	return rte_align32pow2(cfg->max_neighbours);
@@ -99,8 +95,8 @@ void perch_neigh_init(struct perch_net *net, void *mem)
 	t->free = NONE;
 	for (i = net->cfg.max_neighbours; i-- > 0; t->free = (uint16_t)i)
 		t->slots[i].hash_next = t->free;
-	list_init(&t->wanted, PERCH_NEIGH_BY_USE);
-	list_init(&t->others, PERCH_NEIGH_BY_USE);
+	for (i = 0; i < PERCH_NEIGH_RANKS; i++)
+		list_init(&t->by_use[i], PERCH_NEIGH_BY_USE);
 	list_init(&t->retry, PERCH_NEIGH_BY_RETRY);
 	net->neigh = t;
 }
@@ -150,7 +146,7 @@ static void forget(struct perch_net *net, struct perch_neigh *n)
 	while (*at != slot)
 		at = &t->slots[*at].hash_next;
 	*at = n->hash_next;
-	list_remove(t, list_by_use(t, n), n);
+	list_remove(t, &t->by_use[n->rank], n);
 	if (is_asking(n))
 		list_remove(t, &t->retry, n);
 	n->state = PERCH_NEIGH_FREE;
@@ -169,34 +165,51 @@ static void evict(struct perch_net *net, uint16_t slot)
 	forget(net, n);
 }
 
-/* An entry in state FREE, hashed and listed; NULL if only wanted entries could make room for one
- * that is not. */
-static struct perch_neigh *insert(
-	struct perch_net *net, unsigned ifidx, const struct perch_ip *ip, bool wanted)
+/* Somebody of at most that rank makes room. */
+static void make_room(struct perch_net *net, enum perch_neigh_rank up_to)
 {
 	struct perch_neigh_table *t = net->neigh;
-	struct perch_neigh *n;
-	uint16_t *bucket;
+	unsigned rank;
 
-	if (t->free == NONE && t->others.first != NONE)
-		evict(net, t->others.first);
-	else if (t->free == NONE && wanted)
-		evict(net, t->wanted.first);
+	for (rank = 0; t->free == NONE && rank <= up_to; rank++)
+		if (t->by_use[rank].first != NONE)
+			evict(net, t->by_use[rank].first);
+}
+
+/* An entry in state FREE, hashed and listed, or NULL. A stranger takes only a stranger's place. */
+static struct perch_neigh *insert(struct perch_net *net, unsigned ifidx, const struct perch_ip *ip,
+	enum perch_neigh_rank rank)
+{
+	struct perch_neigh_table *t = net->neigh;
+	uint16_t *bucket = bucket_of(t, ifidx, ip);
+	struct perch_neigh *n;
+
+	make_room(net, rank == PERCH_NEIGH_STRANGER ? PERCH_NEIGH_STRANGER : PERCH_NEIGH_FRIEND);
 	if (t->free == NONE)
 		return NULL;
 	n = &t->slots[t->free];
 	t->free = n->hash_next;
-	bucket = bucket_of(t, ifidx, ip);
 	*n = (struct perch_neigh){
 		.ip = *ip,
 		.ifidx = (uint8_t)ifidx,
-		.wanted = wanted,
+		.rank = (uint8_t)rank,
 		.hash_next = *bucket,
 		.confirmed_ns = net->now_ns - PERCH_NEIGH_LOCK_NS,
 	};
 	*bucket = (uint16_t)(n - t->slots);
-	list_append(t, list_by_use(t, n), n);
+	list_append(t, &t->by_use[rank], n);
 	return n;
+}
+
+/* It is used, and as somebody of that rank. */
+static void touch(
+	struct perch_neigh_table *t, struct perch_neigh *n, enum perch_neigh_rank rank)
+{
+	if (likely(t->by_use[rank].last == (uint16_t)(n - t->slots)))
+		return;
+	list_remove(t, &t->by_use[n->rank], n);
+	n->rank = (uint8_t)rank;
+	list_append(t, &t->by_use[rank], n);
 }
 
 struct perch_path perch_neigh_path(const struct perch_net *net, const struct perch_neigh *n)
@@ -233,7 +246,7 @@ static void ask(struct perch_net *net, struct perch_neigh *n)
 struct perch_neigh *perch_neigh_add(
 	struct perch_net *net, unsigned ifidx, const struct perch_ip *ip)
 {
-	struct perch_neigh *n = insert(net, ifidx, ip, true);
+	struct perch_neigh *n = insert(net, ifidx, ip, PERCH_NEIGH_WANTED);
 
 	n->state = PERCH_NEIGH_INCOMPLETE;
 	ask(net, n);
@@ -299,15 +312,6 @@ static void wait_for_mac(struct perch_net *net, struct perch_neigh *n, struct rt
 	n->wait[n->n_wait++] = m;
 }
 
-static void touch(struct perch_neigh_table *t, struct perch_neigh *n)
-{
-	if (likely(t->wanted.last == (uint16_t)(n - t->slots)))
-		return;
-	list_remove(t, list_by_use(t, n), n);
-	n->wanted = true;
-	list_append(t, &t->wanted, n);
-}
-
 static bool is_stale(const struct perch_net *net, const struct perch_neigh *n)
 {
 	return n->state == PERCH_NEIGH_KNOWN && n->known_until_ns <= net->now_ns;
@@ -318,11 +322,12 @@ int perch_neigh_send(
 {
 	int rc;
 
-	touch(net->neigh, n);
 	if (unlikely(n->state == PERCH_NEIGH_INCOMPLETE)) {
+		touch(net->neigh, n, PERCH_NEIGH_WANTED);
 		wait_for_mac(net, n, m);
 		return 0;
 	}
+	touch(net->neigh, n, PERCH_NEIGH_FRIEND);
 	rc = perch_ether_send(net, n->ifidx, m, &n->mac, ether_type(&n->ip));
 	if (unlikely(is_stale(net, n) && may_probe)) {
 		n->state = PERCH_NEIGH_PROBE;
@@ -354,8 +359,10 @@ static void send_waiting(struct perch_net *net, struct perch_neigh *n)
 
 static void settle(struct perch_net *net, struct perch_neigh *n, bool confirmed)
 {
-	if (is_asking(n))
+	if (is_asking(n)) {
 		list_remove(net->neigh, &net->neigh->retry, n);
+		touch(net->neigh, n, PERCH_NEIGH_FRIEND);
+	}
 	n->state = PERCH_NEIGH_KNOWN;
 	n->known_until_ns = net->now_ns;
 	if (confirmed) {
@@ -368,7 +375,7 @@ static void settle(struct perch_net *net, struct perch_neigh *n, bool confirmed)
 static void meet(struct perch_net *net, unsigned ifidx, const struct perch_ip *ip,
 	const struct rte_ether_addr *mac)
 {
-	struct perch_neigh *n = insert(net, ifidx, ip, false);
+	struct perch_neigh *n = insert(net, ifidx, ip, PERCH_NEIGH_STRANGER);
 
 	if (!n) {
 		net->drops[PERCH_DROP_neigh_table_full]++;

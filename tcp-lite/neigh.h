@@ -26,8 +26,15 @@ enum perch_neigh_state {
 	PERCH_NEIGH_PROBE,      /* used when stale: asked itself; packets go on */
 };
 
+enum perch_neigh_rank { /* who makes room first */
+	PERCH_NEIGH_STRANGER, /* told us its MAC, but we never sent to it */
+	PERCH_NEIGH_WANTED,   /* we want to send to it, but it has not answered */
+	PERCH_NEIGH_FRIEND,   /* we have sent to it */
+	PERCH_NEIGH_RANKS,
+};
+
 enum perch_neigh_list { /* an entry is on up to two lists */
-	PERCH_NEIGH_BY_USE,   /* the one of `wanted` entries or the one of the others */
+	PERCH_NEIGH_BY_USE,   /* the one of its rank */
 	PERCH_NEIGH_BY_RETRY, /* INCOMPLETE and PROBE; each waits equally long, so in order */
 	PERCH_NEIGH_LISTS,
 };
@@ -41,7 +48,7 @@ struct perch_neigh {
 	uint8_t state, ifidx;
 	uint8_t tries;
 	uint8_t n_wait;
-	bool wanted;              /* we have sent to it: evicted only for another such */
+	uint8_t rank;
 	uint16_t hash_next;
 	struct {
 		uint16_t prev, next; /* slots */
@@ -61,7 +68,8 @@ void perch_neigh_fini(struct perch_net *net);
 
 struct perch_neigh *perch_neigh_find(
 	struct perch_net *net, unsigned ifidx, const struct perch_ip *ip);
-/* A new entry to send through; the least recently used one makes room. Asks for its MAC. */
+/* A new entry to send through; the least recently used one of the lowest rank makes room. Asks for
+ * its MAC. */
 struct perch_neigh *perch_neigh_add(
 	struct perch_net *net, unsigned ifidx, const struct perch_ip *ip);
 

@@ -383,6 +383,22 @@ static void strangers_do_not_evict_friends(void)
 	lab_close(&lab);
 }
 
+/* A scan of addresses that nobody has does not make us forget who answers. */
+static void the_silent_do_not_evict_friends(void)
+{
+	char name[16];
+
+	open_with_room_for(3);
+	lab_meet_peer(&lab);
+	for (int i = 100; i < 200; i++) {
+		snprintf(name, sizeof(name), "10.0.0.%d", i);
+		send_mark(name, 1, NULL);
+		CU_ASSERT(known(name));
+	}
+	CU_ASSERT(known("10.0.0.2") && known("fd00::2"));
+	lab_close(&lab);
+}
+
 static void path_is_remembered_until_eviction(void)
 {
 	struct perch_path path = {0}, first;
@@ -395,7 +411,9 @@ static void path_is_remembered_until_eviction(void)
 	send_mark("10.0.0.11", 2, &path);
 	CU_ASSERT_EQUAL(memcmp(&path, &first, sizeof(path)), 0);
 	send_mark("10.0.0.12", 1, NULL);
+	rx_arp(2, &lab_peer_mac, "10.0.0.12", "10.0.0.1");
 	send_mark("10.0.0.13", 1, NULL); /* evicts 11 */
+	CU_ASSERT(!known("10.0.0.11"));
 	CU_ASSERT_NOT_EQUAL(path.gen, lab.net->path_gen);
 	while (!lab_tx_none(&lab))
 		lab_tx(&lab, &f);
@@ -638,6 +656,7 @@ int main(int argc, char **argv)
 		{"arp: probe for our address", arp_probe_for_our_address},
 		{"cache: least recently used is evicted", least_recently_used_is_evicted},
 		{"cache: strangers do not evict friends", strangers_do_not_evict_friends},
+		{"cache: the silent do not evict friends", the_silent_do_not_evict_friends},
 		{"cache: a path is remembered until eviction", path_is_remembered_until_eviction},
 		{"cache: churns", cache_churns},
 		{"nd: asked of us", nd_asked_of_us},
