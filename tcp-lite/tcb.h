@@ -46,12 +46,20 @@ struct perch_tcb {
 	uint32_t ts_recent;    /* RFC 7323's TS.Recent */
 	struct perch_inbox *inbox;   /* NULL: nothing unread and no hole */
 	struct perch_outbox *outbox; /* NULL: no data queued or in flight */
-	uint32_t cwnd, ssthresh;     /* bytes */
+	union {
+		struct {
+			uint32_t cwnd, ssthresh; /* bytes */
+		};
+		struct {
+			uint32_t tw_prev, tw_next; /* TIME_WAIT, oldest first, by id */
+		};
+	};
 	uint16_t mss;                /* payload of a full segment to send: options are taken off */
 	uint16_t snd_wnd_max;        /* the largest window field ever seen; see snd_scale */
-	uint8_t snd_scale, rcv_scale; /* RFC 7323 shifts, 0 .. 14 */
-	uint8_t retries;             /* of what the timer repeats */
-	uint8_t error;               /* positive errno, 0: none */
+	uint8_t snd_scale : 4, rcv_scale : 4; /* RFC 7323 shifts, 0 .. 14 */
+	uint8_t backoff;             /* the timer's interval is doubled so many times */
+	uint8_t retries;             /* tries since the peer was last heard */
+	uint8_t error;               /* positive errno; soft (RFC 1122 4.2.3.9) until CLOSED */
 
 	/* Time, lists, and the rest. */
 	int64_t timer_ns;      /* when `timer` is due, or PERCH_NET_NEVER */

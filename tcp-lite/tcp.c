@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The memory of a net's TCP: control blocks, side blocks, listeners and the table, all reserved at
+ * open, and the lists that connections wait on.
+ */
+#include <rte_prefetch.h>
+#include <rte_tcp.h>
+
+#include "tcp-lite/tcp_inside.h"
+
+/* ---- layout --------------------------------------------------------------------------------- */
+
+struct layout { /* offsets of the parts */
+	size_t tcbs, buckets, listeners, inboxes, outboxes, end;
+};
+
+static size_t place(size_t *end, size_t bytes)
+{
+	size_t at = *end;
+
+	*end += RTE_ALIGN_CEIL(bytes, (size_t)RTE_CACHE_LINE_SIZE);
+	return at;
+}
+
+/* A side block holds at least one packet, so no more of them are in use than there are packets. */
+static uint32_t max_boxes(const struct perch_net_config *cfg)
+{
+	return RTE_MIN(cfg->max_flows, cfg->pool->size);
+}
+
+static struct layout layout_of(const struct perch_net_config *cfg)
+{
+	struct layout l = {.end = 0};
+
+	place(&l.end, sizeof(struct perch_tcp));
+	l.tcbs = place(&l.end, (size_t)cfg->max_flows * sizeof(struct perch_tcb));
+	l.buckets = place(&l.end, perch_flow_table_bytes(cfg->max_flows));
+	l.listeners = place(&l.end, cfg->max_listeners * sizeof(struct perch_tcp_listener));
+	l.inboxes = place(&l.end, (size_t)max_boxes(cfg) * sizeof(struct perch_inbox));
+	l.outboxes = place(&l.end, (size_t)max_boxes(cfg) * sizeof(struct perch_outbox));
+	return l;
+}
+
+size_t perch_tcp_bytes(const struct perch_net_config *cfg)
+{
+	return cfg->pool ? layout_of(cfg).end : 0; /* perch_net_open will refuse it */
+}
+
+/* The smallest shift with which the window field can offer the whole buffer. */
+static uint8_t scale_for(uint32_t rcvbuf_bytes)
+{
+	uint8_t scale = 0;
+
+	while (scale < TCP_SCALE_MAX && rcvbuf_bytes >> scale > UINT16_MAX)
+		scale++;
+	return scale;
+}
+
+static uint16_t mbufs_for(uint32_t bytes)
+{
+	return (uint16_t)RTE_MIN(
+		RTE_MAX(bytes / BYTES_PER_MBUF, (uint32_t)MBUFS_MIN), (uint32_t)UINT16_MAX);
+}
+
+void perch_tcp_init(struct perch_net *net, void *mem)
+{
+	const struct perch_net_config *cfg = &net->cfg;
+	struct layout l = layout_of(cfg);
+	struct perch_tcp *t = mem;
+	uint8_t *base = mem;
+
+	net->tcp = t;
+	t->tcbs = (struct perch_tcb *)(base + l.tcbs);
+	t->listeners = (struct perch_tcp_listener *)(base + l.listeners);
+	t->inboxes = (struct perch_inbox *)(base + l.inboxes);
+	t->outboxes = (struct perch_outbox *)(base + l.outboxes);
+	t->max_boxes = max_boxes(cfg);
+	t->free_head = t->arm_head = PERCH_FLOW_NONE;
+	t->output = t->wait = (struct perch_tcp_list){PERCH_FLOW_NONE, PERCH_FLOW_NONE};
+	t->in_mbufs_max = mbufs_for(cfg->rcvbuf_bytes);
+	t->out_mbufs_max = mbufs_for(cfg->sndbuf_bytes);
+	t->rcv_scale = scale_for(cfg->rcvbuf_bytes);
+	t->cc = &perch_tcp_newreno;
+	perch_flow_table_init(&t->table, (struct perch_flow_bucket *)(base + l.buckets),
+		cfg->max_flows, t->tcbs, cfg->secret);
+}
+
+void perch_tcp_fini(struct perch_net *net)
+{
+	uint32_t id;
+
+	for (id = 0; id < net->tcp->born; id++) {
+		perch_inbox_free(net, &net->tcp->tcbs[id]);
+		perch_outbox_free(net, &net->tcp->tcbs[id]);
+	}
+}
+
+/* ---- side blocks ---------------------------------------------------------------------------- */
+
+struct perch_inbox *perch_inbox_new(struct perch_net *net, struct perch_tcb *c)
+{
+	struct perch_tcp *t = net->tcp;
+	struct perch_inbox *in = t->free_inbox;
+
+	if (in)
+		t->free_inbox = in->next_free;
+	else if (t->born_inboxes < t->max_boxes)
+		in = &t->inboxes[t->born_inboxes++];
+	else
+		return NULL; /* packets of foreign pools fill them all */
+	memset(in, 0, sizeof(*in));
+	c->inbox = in;
+	return in;
+}
+
+struct perch_outbox *perch_outbox_new(struct perch_net *net, struct perch_tcb *c)
+{
+	struct perch_tcp *t = net->tcp;
+	struct perch_outbox *out = t->free_outbox;
+
+	if (out)
+		t->free_outbox = out->next_free;
+	else if (t->born_outboxes < t->max_boxes)
+		out = &t->outboxes[t->born_outboxes++];
+	else
+		return NULL;
+	memset(out, 0, sizeof(*out));
+	out->end = c->snd_nxt;
+	c->outbox = out;
+	return out;
+}
+
+static void free_packets(struct rte_mbuf *m)
+{
+	struct rte_mbuf *next;
+
+	for (; m; m = next) {
+		next = perch_pkt(m)->next;
+		rte_pktmbuf_free(m);
+	}
+}
+
+void perch_inbox_free(struct perch_net *net, struct perch_tcb *c)
+{
+	struct perch_inbox *in = c->inbox;
+
+	if (!in)
+		return;
+	free_packets(in->head);
+	free_packets(in->early);
+	in->next_free = net->tcp->free_inbox;
+	net->tcp->free_inbox = in;
+	c->inbox = NULL;
+}
+
+void perch_outbox_free(struct perch_net *net, struct perch_tcb *c)
+{
+	struct perch_outbox *out = c->outbox;
+
+	if (!out)
+		return;
+	free_packets(out->head);
+	out->next_free = net->tcp->free_outbox;
+	net->tcp->free_outbox = out;
+	c->outbox = NULL;
+}
+
+/* ---- control blocks ------------------------------------------------------------------------- */
+
+/* Oldest first: they have been quiet for longest (RFC 9293 section 3.6.1 lets us forget early). */
+static void evict_time_wait(struct perch_net *net)
+{
+	struct perch_tcp *t = net->tcp;
+
+	if (t->wait.head == PERCH_FLOW_NONE)
+		return;
+	net->drops[PERCH_DROP_tcp_timewait_reused]++;
+	perch_tcb_free(net, &t->tcbs[t->wait.head]);
+}
+
+static struct perch_tcb *take_slot(struct perch_net *net)
+{
+	struct perch_tcp *t = net->tcp;
+	struct perch_tcb *c;
+
+	if (t->free_head == PERCH_FLOW_NONE && t->born == net->cfg.max_flows)
+		evict_time_wait(net);
+	if (t->free_head != PERCH_FLOW_NONE) {
+		c = &t->tcbs[t->free_head];
+		t->free_head = c->next_output;
+		return c;
+	}
+	return t->born < net->cfg.max_flows ? &t->tcbs[t->born++] : NULL;
+}
+
+struct perch_tcb *perch_tcb_new(struct perch_net *net, const struct perch_tuple *tuple)
+{
+	struct perch_tcp *t = net->tcp;
+	struct perch_tcb *c = take_slot(net);
+
+	if (!c) {
+		net->drops[PERCH_DROP_tcp_flow_table_full]++;
+		return NULL;
+	}
+	memset(c, 0, sizeof(*c));
+	c->flow.kind = PERCH_FLOW_TCP;
+	c->flow.waiter[0] = c->flow.waiter[1] = UINT32_MAX;
+	c->laddr = *tuple->laddr;
+	c->raddr = *tuple->raddr;
+	c->lport = tuple->lport;
+	c->rport = tuple->rport;
+	c->timer_ns = PERCH_NET_NEVER;
+	c->armed_tick = TICK_NEVER;
+	perch_flow_insert(&t->table, perch_flow_hash(&t->table, tuple), tcb_id(net, c));
+	t->counters.flows++;
+	return c;
+}
+
+static void leave_wait(struct perch_net *net, struct perch_tcb *c)
+{
+	struct perch_tcp *t = net->tcp;
+
+	if (!(c->marks & TCB_ON_WAIT))
+		return;
+	if (c->tw_prev == PERCH_FLOW_NONE)
+		t->wait.head = c->tw_next;
+	else
+		t->tcbs[c->tw_prev].tw_next = c->tw_next;
+	if (c->tw_next == PERCH_FLOW_NONE)
+		t->wait.tail = c->tw_prev;
+	else
+		t->tcbs[c->tw_next].tw_prev = c->tw_prev;
+	c->marks &= (uint16_t)~TCB_ON_WAIT;
+}
+
+void perch_tcb_end(struct perch_net *net, struct perch_tcb *c)
+{
+	struct perch_tcp *t = net->tcp;
+	struct perch_tuple tuple = perch_tuple_of(c);
+
+	if (c->state == PERCH_TCP_CLOSED)
+		return;
+	if (c->state == PERCH_TCP_TIME_WAIT)
+		t->counters.time_wait--;
+	if (c->state == PERCH_TCP_SYN_RECEIVED && c->listener)
+		t->listeners[c->listener - 1].half_open--;
+	leave_wait(net, c);
+	perch_flow_remove(&t->table, perch_flow_hash(&t->table, &tuple), tcb_id(net, c));
+	perch_outbox_free(net, c);
+	c->state = PERCH_TCP_CLOSED;
+	c->timer = TIMER_NONE;
+	c->timer_ns = PERCH_NET_NEVER;
+	c->marks &= (uint16_t)~(TCB_ACK_NOW | TCB_ACK_LATER | TCB_PROBE);
+	t->counters.closed++;
+}
+
+/* The list is as long as the events of one turn, and a flow that ends is seldom on it. */
+void perch_tcb_leave_ready(struct perch_net *net, struct perch_tcb *c)
+{
+	struct perch_flow *f = &c->flow, *prev = NULL, *at;
+
+	f->events = 0;
+	if (!f->in_ready)
+		return;
+	for (at = net->ready_head; at != f; at = at->ready)
+		prev = at;
+	if (prev)
+		prev->ready = f->ready;
+	else
+		net->ready_head = f->ready;
+	if (net->ready_tail == f)
+		net->ready_tail = prev;
+	f->in_ready = false;
+}
+
+/* A slot that is still on a list is given back by whoever takes it off. */
+static void release_slot(struct perch_net *net, struct perch_tcb *c)
+{
+	if (c->marks & (TCB_ON_OUTPUT | TCB_ON_ARM)) {
+		c->marks |= TCB_ZOMBIE;
+		return;
+	}
+	c->marks = 0;
+	c->next_output = net->tcp->free_head;
+	net->tcp->free_head = tcb_id(net, c);
+}
+
+void perch_tcb_free(struct perch_net *net, struct perch_tcb *c)
+{
+	struct perch_tcp *t = net->tcp;
+
+	perch_tcb_end(net, c);
+	perch_inbox_free(net, c);
+	perch_tcb_leave_ready(net, c);
+	c->flow.kind = 0;
+	c->marks &= (uint16_t)~TCB_OWNED;
+	if (c->listener)
+		t->listeners[c->listener - 1].refs--;
+	t->counters.flows--;
+	release_slot(net, c);
+}
+
+struct perch_tcb *perch_tcb_find(struct perch_net *net, const struct perch_tuple *tuple)
+{
+	struct perch_tcp *t = net->tcp;
+	uint32_t id = perch_flow_find(&t->table, perch_flow_hash(&t->table, tuple), tuple);
+
+	return id == PERCH_FLOW_NONE ? NULL : &t->tcbs[id];
+}
+
+/* ---- the list of those with something to send ----------------------------------------------- */
+
+void perch_tcb_touch(struct perch_net *net, struct perch_tcb *c)
+{
+	struct perch_tcp *t = net->tcp;
+	uint32_t id = tcb_id(net, c);
+
+	if (c->marks & TCB_ON_OUTPUT)
+		return;
+	c->marks |= TCB_ON_OUTPUT;
+	c->next_output = PERCH_FLOW_NONE;
+	if (t->output.tail == PERCH_FLOW_NONE)
+		t->output.head = id;
+	else
+		t->tcbs[t->output.tail].next_output = id;
+	t->output.tail = id;
+}
+
+/* Each flow that is listed now gets one visit: what it cannot send for want of packet buffers
+ * waits for the next turn, and so does everybody when the transmit list is full. */
+void perch_tcp_output(struct perch_net *net)
+{
+	struct perch_tcp *t = net->tcp;
+	uint32_t last = t->output.tail, id = PERCH_FLOW_NONE;
+	struct perch_tcb *c;
+
+	while (id != last && net->n_tx < PERCH_NET_TX) {
+		id = t->output.head;
+		c = &t->tcbs[id];
+		t->output.head = c->next_output;
+		if (t->output.head == PERCH_FLOW_NONE)
+			t->output.tail = PERCH_FLOW_NONE;
+		else
+			rte_prefetch0(&t->tcbs[t->output.head].rcv_nxt);
+		c->marks &= (uint16_t)~TCB_ON_OUTPUT;
+		if (unlikely(c->marks & TCB_ZOMBIE))
+			release_slot(net, c);
+		else if (!perch_tcp_send_some(net, c))
+			perch_tcb_touch(net, c);
+	}
+}
+
+/* ---- the list of those whose deadline became earlier ---------------------------------------- */
+
+bool perch_tcp_next_arm(struct perch_net *net, uint32_t *id, int64_t *deadline_ns)
+{
+	struct perch_tcp *t = net->tcp;
+	struct perch_tcb *c;
+
+	while (t->arm_head != PERCH_FLOW_NONE) {
+		*id = t->arm_head;
+		c = &t->tcbs[*id];
+		t->arm_head = c->next_arm;
+		c->marks &= (uint16_t)~TCB_ON_ARM;
+		if (unlikely(c->marks & TCB_ZOMBIE)) {
+			release_slot(net, c);
+			continue;
+		}
+		*deadline_ns = perch_tcp_deadline(net, c);
+		c->armed_tick = TICK_NEVER;
+		if (*deadline_ns == PERCH_NET_NEVER)
+			continue; /* called off before the wheel heard of it */
+		c->armed_tick = tcp_tick(*deadline_ns);
+		return true;
+	}
+	return false;
+}
+
+/* ---- stages of a burst ---------------------------------------------------------------------- */
+
+/* The private area is free until the segment is queued: it carries the hash, then the id, from
+ * stage to stage. */
+void perch_tcp_prefetch_entry(struct perch_net *net, struct perch_rx *rx)
+{
+	const struct rte_tcp_hdr *h = rte_pktmbuf_mtod(rx->m, const struct rte_tcp_hdr *);
+	struct perch_pkt *p = perch_pkt(rx->m);
+	struct perch_flow_hash hash;
+
+	if (unlikely(rx->m->data_len < TCP_HEADER))
+		return;
+	hash = perch_flow_hash(&net->tcp->table,
+		&(struct perch_tuple){&rx->dst, &rx->src, rte_be_to_cpu_16(h->dst_port),
+			rte_be_to_cpu_16(h->src_port)});
+	p->tcp.seq = hash.place;
+	p->tcp.len = hash.tag;
+	rte_prefetch0(perch_flow_bucket(&net->tcp->table, hash));
+}
+
+/* Guesses by tag and does not look at the TCB, which is not here yet; input does. */
+void perch_tcp_prefetch_tcb(struct perch_net *net, struct perch_rx *rx)
+{
+	struct perch_pkt *p = perch_pkt(rx->m);
+	const struct perch_tcb *c;
+
+	if (unlikely(rx->m->data_len < TCP_HEADER))
+		return;
+	p->tcp.len = perch_flow_guess(
+		&net->tcp->table, (struct perch_flow_hash){p->tcp.seq, p->tcp.len});
+	if (unlikely(p->tcp.len == PERCH_FLOW_NONE))
+		return;
+	c = &net->tcp->tcbs[p->tcp.len];
+	rte_prefetch0(c);
+	rte_prefetch0(&c->rcv_nxt);
+	rte_prefetch0(&c->timer_ns);
+}
+
+/* ---- looking -------------------------------------------------------------------------------- */
+
+const struct perch_tcp_counters *perch_tcp_counters(const struct perch_net *net)
+{
+	return &net->tcp->counters;
+}
+
+struct perch_tcb *perch_tcp_each(struct perch_net *net, uint32_t *next)
+{
+	struct perch_tcb *c;
+
+	while (*next < net->tcp->born) {
+		c = &net->tcp->tcbs[(*next)++];
+		if (c->state != PERCH_TCP_CLOSED)
+			return c;
+	}
+	return NULL;
+}
+
+static const char *const state_names[] = {
+	[PERCH_TCP_CLOSED] = "CLOSED",
+	[PERCH_TCP_SYN_SENT] = "SYN-SENT",
+	[PERCH_TCP_SYN_RECEIVED] = "SYN-RECEIVED",
+	[PERCH_TCP_ESTABLISHED] = "ESTABLISHED",
+	[PERCH_TCP_CLOSE_WAIT] = "CLOSE-WAIT",
+	[PERCH_TCP_FIN_WAIT_1] = "FIN-WAIT-1",
+	[PERCH_TCP_FIN_WAIT_2] = "FIN-WAIT-2",
+	[PERCH_TCP_CLOSING] = "CLOSING",
+	[PERCH_TCP_LAST_ACK] = "LAST-ACK",
+	[PERCH_TCP_TIME_WAIT] = "TIME-WAIT",
+};
+
+void perch_tcp_info(const struct perch_tcb *c, struct perch_tcp_info *out)
+{
+	const struct perch_outbox *o = c->outbox;
+	uint32_t unsent = o ? seq_span(c->snd_nxt, o->end) : 0;
+
+	*out = (struct perch_tcp_info){
+		.state = state_names[c->state],
+		.unsent_bytes = unsent,
+		.unacked_bytes = o ? o->end - c->snd_una - unsent : 0,
+		.mss_bytes = c->mss,
+		.cwnd_bytes = c->marks & TCB_ON_WAIT ? 0 : c->cwnd,
+		.peer_window_bytes = c->snd_wnd,
+		.srtt_ns = (int64_t)(c->srtt_us >> 3) * 1000,
+		.rto_ns = (int64_t)c->rto_us * 1000,
+	};
+}
+
+bool perch_tcp_limit_take(struct perch_net *net, struct perch_tcp_limit *l, uint32_t per_second)
+{
+	if (net->now_ns >= l->until_ns) {
+		/* A fixed number could be counted from outside, and tell one connection's
+		 * segments from another's (RFC 5961 section 10, CVE-2016-5696). */
+		l->left = per_second / 2 + perch_net_random(net) % per_second;
+		l->until_ns = net->now_ns + S_NS;
+	}
+	if (l->left == 0)
+		return false;
+	l->left--;
+	return true;
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * What the tcp_*.c files share: the state of one net's TCP, the side blocks of busy connections,
+ * and the calls between the files, in the order in which a segment meets them.
+ */
+#ifndef PERCH_TCP_LITE_TCP_INSIDE_H
+#define PERCH_TCP_LITE_TCP_INSIDE_H
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "tcp-lite/flow_table.h"
+#include "tcp-lite/ip.h"
+#include "tcp-lite/tcp.h"
+#include "tcp-lite/tcp_cc.h"
+#include "tcp-lite/tcp_opts.h"
+#include "tcp-lite/tcp_seq.h"
+
+#define MS_NS INT64_C(1000000)
+#define S_NS  INT64_C(1000000000)
+
+enum tcp_limits {
+	TCP_HEADER = 20,
+	TCP_HEADER_MAX = 60,
+	PAYLOAD_OFF = 128,       /* of a segment to send: all headers fit in front */
+	MSS_DEFAULT = 536,       /* RFC 9293 section 3.7.1 */
+	MSS_MIN = 64,            /* a peer cannot make us send dust (CVE-2019-11479) */
+	BYTES_PER_MBUF = 512,    /* a queue holds a packet buffer per so many bytes of its limit */
+	MBUFS_MIN = 16,
+	DUP_ACKS = 3,            /* RFC 5681 section 3.2 */
+};
+
+enum perch_tcp_flag { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16, URG = 32 };
+
+enum perch_tcp_timer { /* one at a time: each belongs to a condition that excludes the others */
+	TIMER_NONE,
+	TIMER_RESEND,     /* RFC 6298: something is in flight */
+	TIMER_PERSIST,    /* RFC 9293 section 3.8.6.1: the peer's window holds up all we have */
+	TIMER_KEEPALIVE,  /* RFC 1122 section 4.2.3.6: nothing is in flight */
+	TIMER_FIN_WAIT_2, /* nothing is in flight, nobody listens here, the peer goes on */
+	TIMER_TIME_WAIT,
+};
+
+enum perch_tcp_mark {
+	TCB_OWNED = 1u << 0,      /* the layer above holds the pointer (or its ACCEPTED event) */
+	TCB_FIN_QUEUED = 1u << 1, /* a FIN follows the data in the outbox */
+	TCB_FIN_SENT = 1u << 2,   /* it has: the FIN's number is snd_nxt - 1 */
+	TCB_FIN_RCVD = 1u << 3,
+	TCB_ACK_NOW = 1u << 4,    /* an ACK leaves with the next output */
+	TCB_ACK_LATER = 1u << 5,  /* or at delack_us */
+	TCB_WANTS_ROOM = 1u << 6, /* a writer was told that the send buffer is full */
+	TCB_TS = 1u << 7,         /* timestamps were agreed (RFC 7323) */
+	TCB_SACK = 1u << 8,       /* selective ACKs were agreed (RFC 2018) */
+	TCB_ON_OUTPUT = 1u << 9,  /* linked through next_output */
+	TCB_ON_ARM = 1u << 10,    /* linked through next_arm */
+	TCB_ON_WAIT = 1u << 11,   /* linked through tw_prev, tw_next */
+	TCB_ZOMBIE = 1u << 12,    /* free as soon as it is on no list */
+	TCB_PROBE = 1u << 13,     /* a segment that the peer must answer leaves with the next output */
+	TCB_RESEND = 1u << 14,    /* the SYN or the FIN, alone in flight, is to be sent again */
+	TCB_SCALE = 1u << 15,     /* window scaling was agreed (RFC 7323) */
+};
+
+/* Bytes received and not yet consumed, and what came early. It exists while it holds a packet, so
+ * one for each packet buffer of the pool is always enough. */
+struct perch_inbox {
+	struct rte_mbuf *head, *tail; /* in order; data is payload only */
+	struct rte_mbuf *early;       /* beyond a hole: sorted, without overlaps */
+	uint32_t bytes;               /* readable: those in head .. tail */
+	uint16_t mbufs, early_mbufs;
+	uint16_t dup_acks;            /* owed, one for each early arrival (RFC 5681 section 4.2) */
+	uint32_t latest;              /* where the last early arrival begins: RFC 2018 section 4 */
+	struct perch_inbox *next_free;
+};
+
+enum perch_segment_flag { /* perch_pkt.tcp.flags */
+	SEG_LOST = 1u << 0,   /* outbox: to be sent again */
+	SEG_SACKED = 1u << 1, /* outbox: the peer has it (RFC 2018) */
+	SEG_AGAIN = 1u << 2,  /* outbox: sent more than once, so its ACK times nothing (Karn) */
+	SEG_FIN = 1u << 3,    /* inbox: the stream ends with it */
+};
+
+enum perch_outbox_phase {
+	PHASE_OPEN,     /* all is well, or only a few duplicate ACKs */
+	PHASE_RECOVERY, /* RFC 6582, RFC 6675: lost segments are sent again while ACKs flow */
+	PHASE_LOSS,     /* after a timeout: slow start again */
+};
+
+/* Data queued for sending or in flight, one mbuf per segment: [head .. unsent) are in flight,
+ * [unsent .. tail] wait. perch_pkt(m)->tcp says where the payload is; data_off and data_len of
+ * something sent include its headers. It exists while it holds a packet, as the inbox does. */
+struct perch_outbox {
+	struct rte_mbuf *head, *tail;
+	struct rte_mbuf *unsent; /* NULL: all were sent */
+	struct rte_mbuf *lost;   /* no segment before this one is lost; NULL: none is */
+	uint32_t end;            /* sequence number after the last byte */
+	uint32_t pipe;           /* bytes on their way: sent, not lost, not sacked (RFC 6675) */
+	uint32_t sacked;         /* bytes */
+	uint32_t acked;          /* bytes acknowledged that have not yet raised cwnd */
+	uint16_t mbufs;
+	uint16_t dup_acks;
+	uint8_t phase;           /* enum perch_outbox_phase */
+	uint8_t urgent;          /* so many segments go out whatever cwnd and SWS avoidance say */
+	struct perch_outbox *next_free;
+};
+
+struct perch_tcp_listener {
+	struct perch_ip laddr;
+	uint16_t lport;
+	bool open;          /* false: closed, but connections of it still know its cookie */
+	uint32_t backlog;
+	uint32_t half_open; /* in SYN_RECEIVED */
+	uint32_t refs;      /* TCBs that name it */
+	uint32_t next;      /* same hash: index + 1, 0 ends */
+	void *cookie;
+};
+
+enum { LISTENER_HEADS = 256 };
+
+struct perch_tcp_limit { /* so many events per second, drawn anew each second */
+	int64_t until_ns;
+	uint32_t left;
+};
+
+struct perch_tcp_list { /* of TCBs, by id */
+	uint32_t head, tail;
+};
+
+struct perch_tcp {
+	struct perch_flow_table table;
+	struct perch_tcb *tcbs;
+	uint32_t born;      /* ids below this have been in use */
+	uint32_t free_head; /* last in, first out, through next_output */
+	struct perch_tcp_list output, wait;
+	uint32_t arm_head;
+	struct perch_inbox *inboxes, *free_inbox;
+	struct perch_outbox *outboxes, *free_outbox;
+	uint32_t max_boxes, born_inboxes, born_outboxes;
+	uint16_t in_mbufs_max, out_mbufs_max; /* per connection */
+	uint8_t rcv_scale;  /* what we offer */
+	struct perch_tcp_listener *listeners;
+	uint32_t listener_heads[LISTENER_HEADS]; /* by port: index + 1, 0 none */
+	struct perch_tcp_limit challenges, resets;
+	const struct perch_tcp_cc *cc;
+	struct perch_tcp_counters counters;
+};
+
+/* One received segment, taken apart. */
+struct perch_segment {
+	struct perch_rx *rx;
+	uint32_t seq, ack;
+	uint32_t len;          /* payload bytes; SYN and FIN not counted */
+	uint16_t wnd;          /* as it stands in the header */
+	uint8_t flags;         /* enum perch_tcp_flag */
+	uint8_t header_len;
+	struct perch_tcp_opts opts;
+	struct perch_tuple tuple;
+};
+
+/* ---- tcp.c: memory and lists */
+static inline uint32_t tcb_id(const struct perch_net *net, const struct perch_tcb *c)
+{
+	return (uint32_t)(c - net->tcp->tcbs);
+}
+
+/* A TCB in the table, or NULL (counted): the oldest TIME_WAIT makes room. */
+struct perch_tcb *perch_tcb_new(struct perch_net *net, const struct perch_tuple *tuple);
+/* The connection is over: out of the table, timers off, nothing more is sent. */
+void perch_tcb_end(struct perch_net *net, struct perch_tcb *c);
+/* And nobody holds it: give its slot back. */
+void perch_tcb_free(struct perch_net *net, struct perch_tcb *c);
+struct perch_tcb *perch_tcb_find(struct perch_net *net, const struct perch_tuple *tuple);
+/* Its events are nobody's business any more. */
+void perch_tcb_leave_ready(struct perch_net *net, struct perch_tcb *c);
+/* It has something to send: visit it at the next output. */
+void perch_tcb_touch(struct perch_net *net, struct perch_tcb *c);
+struct perch_inbox *perch_inbox_new(struct perch_net *net, struct perch_tcb *c);
+struct perch_outbox *perch_outbox_new(struct perch_net *net, struct perch_tcb *c);
+/* Free the block, and the packets that may still be in it. */
+void perch_inbox_free(struct perch_net *net, struct perch_tcb *c);
+void perch_outbox_free(struct perch_net *net, struct perch_tcb *c);
+/* May one more event happen in this second? */
+bool perch_tcp_limit_take(struct perch_net *net, struct perch_tcp_limit *l, uint32_t per_second);
+
+/* ---- tcp_open.c: how connections begin and end */
+struct perch_tcp_listener *perch_tcp_listener_find(
+	struct perch_net *net, const struct perch_ip *laddr, uint16_t lport);
+/* A SYN for a listener. */
+void perch_tcp_passive_open(
+	struct perch_net *net, struct perch_tcp_listener *l, const struct perch_segment *s);
+/* What our SYN and the peer's have agreed on. */
+void perch_tcp_agree(struct perch_net *net, struct perch_tcb *c, const struct perch_segment *syn);
+/* The handshake is done. */
+void perch_tcp_opened(struct perch_net *net, struct perch_tcb *c, const struct perch_segment *s);
+/* It broke; err is a positive errno. An owner is told, otherwise it is freed. */
+void perch_tcp_fail(struct perch_net *net, struct perch_tcb *c, int err);
+/* It ended well. */
+void perch_tcp_finish(struct perch_net *net, struct perch_tcb *c);
+void perch_tcp_enter_time_wait(struct perch_net *net, struct perch_tcb *c);
+/* The MSS option of our SYN. */
+uint16_t perch_tcp_mss_offer(const struct perch_net *net, const struct perch_tcb *c);
+/* The payload of a full segment towards the peer, for its MSS, the MTU and our options. */
+uint16_t perch_tcp_mss(const struct perch_net *net, const struct perch_tcb *c);
+
+/* ---- tcp_isn.c */
+struct perch_tcp_numbers {
+	uint32_t isn, ts_offset;
+};
+struct perch_tcp_numbers perch_tcp_numbers(
+	const struct perch_net *net, const struct perch_tuple *tuple);
+
+/* ---- tcp_ack.c: what ACKs do (RFC 9293 section 3.10.7.4, fifth) */
+/* SEG.ACK lies in (SND.UNA, SND.NXT]. */
+void perch_tcp_acked(struct perch_net *net, struct perch_tcb *c, const struct perch_segment *s);
+/* SEG.ACK = SND.UNA: is it a duplicate ACK, or a new window? */
+void perch_tcp_acked_nothing(
+	struct perch_net *net, struct perch_tcb *c, const struct perch_segment *s);
+
+/* ---- tcp_rtt.c: RFC 6298 */
+void perch_tcp_rtt_open(struct perch_net *net, struct perch_tcb *c);
+void perch_tcp_rtt_sample(struct perch_net *net, struct perch_tcb *c, int64_t rtt_ns);
+
+/* ---- tcp_recover.c: which segments are lost */
+void perch_tcp_recover_dup_ack(struct perch_net *net, struct perch_tcb *c);
+/* SND.UNA moved on by so many segments and bytes, and recovery is under way. */
+void perch_tcp_recover_ack(
+	struct perch_net *net, struct perch_tcb *c, uint32_t segments, uint32_t bytes);
+/* An ACK had SACK blocks. */
+void perch_tcp_recover_sack(
+	struct perch_net *net, struct perch_tcb *c, const struct perch_tcp_opts *opts);
+void perch_tcp_recover_timeout(struct perch_net *net, struct perch_tcb *c);
+/* mss became smaller than segments in flight. */
+void perch_tcp_recover_narrow(struct perch_net *net, struct perch_tcb *c);
+
+/* ---- tcp_recv.c: text into the inbox (seventh) */
+/* SEG.SEQ = RCV.NXT, it fits the window, and nothing is early. Consumes m, whose data is the
+ * payload. */
+void perch_tcp_deliver(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m);
+/* Any text or FIN that overlaps the window. Consumes s->rx->m. */
+void perch_tcp_text(struct perch_net *net, struct perch_tcb *c, const struct perch_segment *s);
+/* An in-order FIN (eighth). */
+void perch_tcp_fin(struct perch_net *net, struct perch_tcb *c);
+/* The window field to send: moves rcv_edge on. That of a SYN is not scaled. */
+uint16_t perch_tcp_offer(struct perch_net *net, struct perch_tcb *c);
+uint16_t perch_tcp_offer_syn(struct perch_net *net, struct perch_tcb *c);
+/* What lies beyond holes, as SACK blocks, the latest first. Returns how many, at most max. */
+unsigned perch_tcp_sack_blocks(
+	const struct perch_tcb *c, struct perch_tcp_block *blocks, unsigned max);
+/* Segments arrived in order: acknowledge now or a little later. */
+void perch_tcp_owe_ack(struct perch_net *net, struct perch_tcb *c);
+
+/* ---- tcp_send.c: the outbox */
+/* Cut m so that it holds len bytes; a new mbuf after it has the rest. False: no mbuf. */
+bool perch_tcp_split(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m, uint32_t len);
+/* A peer that made room in the send buffer may have made a writer's day. */
+void perch_tcp_tell_room(struct perch_net *net, struct perch_tcb *c);
+
+/* ---- tcp_output.c */
+/* Send what c may send now. False: the transmit list or the pool is exhausted, come back. */
+bool perch_tcp_send_some(struct perch_net *net, struct perch_tcb *c);
+/* Bytes on their way, for congestion control. */
+uint32_t perch_tcp_pipe(const struct perch_tcb *c);
+/* An RST of a connection of ours. */
+void perch_tcp_send_reset(struct perch_net *net, struct perch_tcb *c);
+/* RFC 9293 section 3.10.7.1: an RST in answer to s, which belongs to nobody. Takes nothing. */
+void perch_tcp_refuse(struct perch_net *net, const struct perch_segment *s);
+/* RFC 5961: an ACK to whoever sent this, if the limit allows. */
+void perch_tcp_challenge(struct perch_net *net, struct perch_tcb *c);
+
+/* ---- tcp_timer.c */
+/* Start the timer that the connection's state calls for, or leave it running. */
+void perch_tcp_timer_choose(struct perch_net *net, struct perch_tcb *c);
+/* As if it had not been running. */
+void perch_tcp_timer_restart(struct perch_net *net, struct perch_tcb *c);
+void perch_tcp_timer_set(
+	struct perch_net *net, struct perch_tcb *c, enum perch_tcp_timer timer, int64_t at_ns);
+void perch_tcp_delay_ack(struct perch_net *net, struct perch_tcb *c);
+/* The retransmission timeout, backed off. */
+int64_t perch_tcp_rto_ns(const struct perch_net *net, const struct perch_tcb *c);
+/* When c wants to be named, or PERCH_NET_NEVER. */
+int64_t perch_tcp_deadline(const struct perch_net *net, const struct perch_tcb *c);
+
+/* Deadlines agreed with the timing wheel, to 65 us: rounding down costs at most a needless arming.
+ * They lie less than the 39 hours ahead that a comparison of 32 bits allows. */
+#define TICK_NEVER UINT32_MAX
+
+static inline uint32_t tcp_tick(int64_t at_ns)
+{
+	uint32_t tick = (uint32_t)(at_ns >> 16);
+
+	return tick == TICK_NEVER ? 0 : tick;
+}
+
+/* The timestamp clock: 1 ms grain (RFC 7323 section 5.4 wants 1 ms to 1 s). */
+static inline uint32_t tcp_now_ms(const struct perch_net *net)
+{
+	return (uint32_t)(net->now_ns / MS_NS);
+}
+
+static inline bool tcp_synchronized(const struct perch_tcb *c)
+{
+	return c->state >= PERCH_TCP_ESTABLISHED;
+}
+
+/* May the peer still send us text? */
+static inline bool tcp_receiving(const struct perch_tcb *c)
+{
+	return c->state == PERCH_TCP_ESTABLISHED || c->state == PERCH_TCP_FIN_WAIT_1 ||
+		c->state == PERCH_TCP_FIN_WAIT_2;
+}
+
+/* Is it in the hands of the layer above, or still on its way there? */
+static inline bool tcb_undelivered(const struct perch_tcb *c)
+{
+	return c->flow.events & PERCH_FLOW_ACCEPTED;
+}
+
+#endif

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * What a connection may send now, and the segments themselves (RFC 9293 section 3.1).
+ */
+#include <rte_tcp.h>
+
+#include "tcp-lite/tcp_inside.h"
+
+enum { RESETS_PER_SECOND = 1000, CHALLENGES_PER_SECOND = 1000 };
+
+/* ---- headers -------------------------------------------------------------------------------- */
+
+struct outgoing { /* what goes into a header, beside what the TCB says */
+	uint32_t seq;
+	uint8_t flags;
+	uint16_t wnd;
+};
+
+/* Write a header in front of m's data. */
+static void push_header(struct rte_mbuf *m, uint16_t lport, uint16_t rport, uint32_t ack,
+	const struct outgoing *out, const struct perch_tcp_opts *opts)
+{
+	uint8_t bytes[TCP_HEADER_MAX - TCP_HEADER];
+	unsigned len = perch_tcp_opts_build(opts, bytes);
+	struct rte_tcp_hdr *h =
+		(struct rte_tcp_hdr *)rte_pktmbuf_prepend(m, (uint16_t)(TCP_HEADER + len));
+
+	h->src_port = rte_cpu_to_be_16(lport);
+	h->dst_port = rte_cpu_to_be_16(rport);
+	h->sent_seq = rte_cpu_to_be_32(out->seq);
+	h->recv_ack = out->flags & ACK ? rte_cpu_to_be_32(ack) : 0;
+	h->data_off = (uint8_t)((TCP_HEADER + len) << 2);
+	h->tcp_flags = out->flags;
+	h->rx_win = rte_cpu_to_be_16(out->wnd);
+	h->cksum = 0;
+	h->tcp_urp = 0;
+	memcpy(h + 1, bytes, len);
+}
+
+static void set_times(
+	const struct perch_net *net, const struct perch_tcb *c, struct perch_tcp_opts *opts)
+{
+	opts->has_ts = true;
+	opts->ts_val = tcp_now_ms(net) + c->ts_offset;
+	opts->ts_ecr = c->ts_recent; /* 0 in a SYN, as RFC 7323 section 3.2 wants */
+}
+
+/* RFC 2018 section 4: the block of the latest arrival first, so that one lost ACK costs nothing. */
+static void set_blocks(const struct perch_tcb *c, struct perch_tcp_opts *opts)
+{
+	unsigned max = opts->has_ts ? TCP_SACK_MAX - 1 : TCP_SACK_MAX;
+
+	if (c->marks & TCB_SACK)
+		opts->n_blocks = (uint8_t)perch_tcp_sack_blocks(c, opts->blocks, max);
+}
+
+static void send_ip(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m)
+{
+	int rc;
+
+	net->tcp->counters.segs_out++;
+	rc = perch_ip_send(net, m, &c->laddr, &c->raddr, IPPROTO_TCP, 0, &c->path);
+	if (unlikely(rc == -EHOSTUNREACH || rc == -ENETUNREACH))
+		c->error = (uint8_t)-rc; /* soft: told if it lasts (RFC 1122 section 4.2.3.9) */
+}
+
+/* Every segment of a synchronised connection acknowledges and offers a window, so that nothing else
+ * needs to. */
+static void send_acking(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m,
+	uint32_t seq, uint8_t flags)
+{
+	struct outgoing out = {seq, flags | ACK, perch_tcp_offer(net, c)};
+	struct perch_tcp_opts opts;
+
+	opts.mss = 0;
+	opts.has_scale = opts.sack_ok = opts.has_ts = false;
+	opts.n_blocks = 0;
+	if (c->marks & TCB_TS)
+		set_times(net, c, &opts);
+	if (unlikely(c->inbox && c->inbox->early) && m->data_len == 0)
+		set_blocks(c, &opts);
+	push_header(m, c->lport, c->rport, c->rcv_nxt, &out, &opts);
+	c->rcv_acked = c->rcv_nxt;
+	c->marks &= (uint16_t)~(TCB_ACK_NOW | TCB_ACK_LATER);
+	send_ip(net, c, m);
+}
+
+/* A packet without data, with room for all headers; NULL: come back later. */
+static struct rte_mbuf *bare(struct perch_net *net)
+{
+	struct rte_mbuf *m;
+
+	if (unlikely(net->n_tx >= PERCH_NET_TX))
+		return NULL;
+	m = perch_net_alloc(net);
+	if (likely(m))
+		m->data_off = PAYLOAD_OFF;
+	return m;
+}
+
+/* ---- SYN ------------------------------------------------------------------------------------ */
+
+static void send_syn_in(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m)
+{
+	bool answer = c->state == PERCH_TCP_SYN_RECEIVED;
+	struct outgoing out = {
+		c->snd_una, answer ? SYN | ACK : SYN, perch_tcp_offer_syn(net, c)};
+	struct perch_tcp_opts opts = {.mss = perch_tcp_mss_offer(net, c)};
+
+	/* What the peer did not offer is not offered to it either. */
+	opts.sack_ok = !answer || (c->marks & TCB_SACK);
+	opts.has_scale = !answer || (c->marks & TCB_SCALE);
+	opts.scale = net->tcp->rcv_scale;
+	if (!answer || (c->marks & TCB_TS))
+		set_times(net, c, &opts);
+	push_header(m, c->lport, c->rport, c->rcv_nxt, &out, &opts);
+	c->rcv_acked = c->rcv_nxt;
+	c->marks &= (uint16_t)~(TCB_RESEND | TCB_ACK_NOW);
+	c->snd_nxt = c->snd_una + 1;
+	send_ip(net, c, m);
+}
+
+static bool send_syn(struct perch_net *net, struct perch_tcb *c)
+{
+	struct rte_mbuf *m;
+
+	if (c->snd_nxt != c->snd_una && !(c->marks & TCB_RESEND)) {
+		if (!(c->marks & TCB_ACK_NOW))
+			return true;
+		m = bare(net);
+		if (m)
+			send_acking(net, c, m, c->snd_nxt, 0);
+		return m;
+	}
+	m = bare(net);
+	if (!m)
+		return false;
+	net->tcp->counters.retransmits += (c->marks & TCB_RESEND) != 0;
+	send_syn_in(net, c, m);
+	return true;
+}
+
+/* ---- data ----------------------------------------------------------------------------------- */
+
+uint32_t perch_tcp_pipe(const struct perch_tcb *c)
+{
+	const struct perch_outbox *o = c->outbox;
+	uint32_t arrived;
+
+	if (!o)
+		return 0;
+	if (c->marks & TCB_SACK)
+		return o->pipe;
+	/* Without SACK every duplicate ACK stands for a segment that has left the network, but which
+	 * one is not known (RFC 6582's window inflation, seen from the other side). */
+	arrived = (uint32_t)o->dup_acks * c->mss;
+	return o->pipe > arrived ? o->pipe - arrived : 0;
+}
+
+/* The port may still hold m, on its way or long since sent (a NIC frees in batches): m is not to be
+ * touched, and not to be waited for either. A copy goes instead. */
+static struct rte_mbuf *copy_of(struct perch_net *net, struct rte_mbuf *m)
+{
+	const struct perch_pkt *p = perch_pkt(m);
+	struct rte_mbuf *copy = bare(net);
+
+	if (copy)
+		memcpy(rte_pktmbuf_append(copy, (uint16_t)p->tcp.len),
+			(const uint8_t *)m->buf_addr + p->tcp.off, p->tcp.len);
+	return copy;
+}
+
+/* m, or a copy, as a packet whose data is the payload, with a reference for the way. */
+static struct rte_mbuf *payload_of(struct perch_net *net, struct rte_mbuf *m)
+{
+	const struct perch_pkt *p = perch_pkt(m);
+
+	if (unlikely(rte_mbuf_refcnt_read(m) > 1))
+		return copy_of(net, m);
+	m->data_off = p->tcp.off;
+	m->data_len = (uint16_t)p->tcp.len;
+	m->pkt_len = p->tcp.len;
+	m->ol_flags = 0;
+	m->tx_offload = 0;
+	rte_mbuf_refcnt_set(m, 2);
+	return m;
+}
+
+static uint32_t window_left(const struct perch_tcb *c)
+{
+	return seq_span(c->snd_nxt, c->snd_una + c->snd_wnd);
+}
+
+/* The flags of a data segment: PSH where the data queued so far ends, FIN if it is the last of all
+ * and the window has room for it. */
+static uint8_t data_flags(const struct perch_tcb *c, const struct perch_pkt *p)
+{
+	uint32_t after = p->tcp.seq + p->tcp.len;
+
+	if (after != c->outbox->end)
+		return 0;
+	if (!(c->marks & TCB_FIN_QUEUED) || seq_ge(after, c->snd_una + c->snd_wnd))
+		return PSH;
+	return PSH | FIN;
+}
+
+static bool send_data(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m)
+{
+	struct perch_pkt *p = perch_pkt(m);
+	uint8_t flags = data_flags(c, p);
+	struct rte_mbuf *out = payload_of(net, m);
+
+	if (unlikely(!out))
+		return false;
+	if ((flags & FIN) && !(c->marks & TCB_FIN_SENT)) {
+		c->marks |= TCB_FIN_SENT;
+		c->snd_nxt = c->outbox->end + 1;
+	}
+	c->outbox->pipe += p->tcp.len;
+	p->time_ns = net->now_ns;
+	p->tcp.sent += p->tcp.sent < UINT8_MAX;
+	net->tcp->counters.bytes_out += p->tcp.len;
+	send_acking(net, c, out, p->tcp.seq, flags);
+	return true;
+}
+
+/* The next segment to be sent again, or NULL. */
+static struct rte_mbuf *next_lost(struct perch_outbox *o)
+{
+	while (o->lost && o->lost != o->unsent && !(perch_pkt(o->lost)->tcp.flags & SEG_LOST))
+		o->lost = perch_pkt(o->lost)->next;
+	if (o->lost == o->unsent)
+		o->lost = NULL;
+	return o->lost;
+}
+
+static bool resend_lost(struct perch_net *net, struct perch_tcb *c)
+{
+	struct perch_outbox *o = c->outbox;
+	struct rte_mbuf *m;
+
+	while ((m = next_lost(o))) {
+		struct perch_pkt *p = perch_pkt(m);
+
+		if (o->urgent == 0 && perch_tcp_pipe(c) + p->tcp.len > c->cwnd)
+			return true;
+		if (net->n_tx >= PERCH_NET_TX)
+			return false;
+		if (p->tcp.len > c->mss && !perch_tcp_split(net, c, m, c->mss))
+			return false; /* the path became narrower since it was made */
+		if (!send_data(net, c, m))
+			return false;
+		p->tcp.flags = (uint8_t)((p->tcp.flags & ~SEG_LOST) | SEG_AGAIN);
+		o->urgent -= o->urgent > 0;
+		net->tcp->counters.retransmits++;
+	}
+	return true;
+}
+
+/* How many bytes of m, which was never sent, may go now? A part only if the window is so small that
+ * waiting for a larger one could be for ever (RFC 9293 section 3.8.6.2.1). */
+static uint32_t may_send(const struct perch_tcb *c, const struct rte_mbuf *m)
+{
+	const struct perch_pkt *p = perch_pkt((struct rte_mbuf *)(uintptr_t)m);
+	uint32_t len = RTE_MIN(p->tcp.len, (uint32_t)c->mss), left = window_left(c);
+	uint32_t pipe = perch_tcp_pipe(c);
+
+	if (unlikely(c->outbox->urgent > 0))
+		return RTE_MIN(len, left);
+	if (pipe > 0 && pipe + len > c->cwnd)
+		return 0;
+	if (likely(left >= len))
+		return len;
+	return left >= (uint32_t)c->snd_wnd_max << c->snd_scale >> 1 ? left : 0;
+}
+
+static bool send_new(struct perch_net *net, struct perch_tcb *c)
+{
+	struct perch_outbox *o = c->outbox;
+	struct rte_mbuf *m;
+
+	while ((m = o->unsent)) {
+		struct perch_pkt *p = perch_pkt(m);
+		uint32_t len = may_send(c, m);
+
+		if (len == 0)
+			return true;
+		if (net->n_tx >= PERCH_NET_TX)
+			return false;
+		if (len < p->tcp.len && !perch_tcp_split(net, c, m, len))
+			return false;
+		c->snd_nxt = p->tcp.seq + p->tcp.len;
+		if (!send_data(net, c, m)) {
+			c->snd_nxt = p->tcp.seq;
+			return false;
+		}
+		o->unsent = p->next;
+		o->urgent -= o->urgent > 0;
+	}
+	return true;
+}
+
+/* ---- FIN, ACKs and probes ------------------------------------------------------------------- */
+
+static bool fin_may_go(const struct perch_tcb *c)
+{
+	if (c->marks & TCB_RESEND)
+		return true;
+	return (c->marks & (TCB_FIN_QUEUED | TCB_FIN_SENT)) == TCB_FIN_QUEUED &&
+		!(c->outbox && c->outbox->unsent) && window_left(c) > 0;
+}
+
+static bool send_fin(struct perch_net *net, struct perch_tcb *c)
+{
+	struct rte_mbuf *m;
+
+	if (likely(!(c->marks & TCB_FIN_QUEUED)) || !fin_may_go(c))
+		return true;
+	m = bare(net);
+	if (!m)
+		return false;
+	if (c->marks & TCB_RESEND)
+		net->tcp->counters.retransmits++;
+	else
+		c->snd_nxt++;
+	c->marks |= TCB_FIN_SENT;
+	c->marks &= (uint16_t)~TCB_RESEND;
+	send_acking(net, c, m, c->snd_nxt - 1, FIN);
+	return true;
+}
+
+static bool send_ack(struct perch_net *net, struct perch_tcb *c, uint32_t seq)
+{
+	struct rte_mbuf *m = bare(net);
+
+	if (!m)
+		return false;
+	send_acking(net, c, m, seq, 0);
+	return true;
+}
+
+/* What no data segment has carried. Every early arrival gets a duplicate ACK of its own, for the
+ * peer counts them (RFC 5681 section 3.2). */
+static bool send_acks(struct perch_net *net, struct perch_tcb *c)
+{
+	if ((c->marks & TCB_ACK_NOW) && !send_ack(net, c, c->snd_nxt))
+		return false;
+	while (c->inbox && c->inbox->dup_acks > 0) {
+		if (!send_ack(net, c, c->snd_nxt))
+			return false;
+		c->inbox->dup_acks--;
+	}
+	if (c->marks & TCB_PROBE) {
+		/* A number that was acknowledged long ago: whoever gets it must say where he is
+		 * (RFC 9293 section 3.10.7.4, first). A probe with a byte of new data, as RFC 9293
+		 * section 3.8.6.1 has it, would move SND.NXT out of the closed window, and then
+		 * our own ACKs and window updates would be unacceptable to the peer. */
+		if (!send_ack(net, c, c->snd_una - 1))
+			return false;
+		c->marks &= (uint16_t)~TCB_PROBE;
+	}
+	return true;
+}
+
+static bool send_stream(struct perch_net *net, struct perch_tcb *c)
+{
+	if (c->outbox && !(resend_lost(net, c) && send_new(net, c)))
+		return false;
+	return send_fin(net, c) && send_acks(net, c);
+}
+
+bool perch_tcp_send_some(struct perch_net *net, struct perch_tcb *c)
+{
+	bool done;
+
+	if (unlikely(c->state == PERCH_TCP_CLOSED))
+		return true;
+	done = tcp_synchronized(c) ? send_stream(net, c) : send_syn(net, c);
+	perch_tcp_timer_choose(net, c);
+	return done;
+}
+
+/* ---- RST and challenges --------------------------------------------------------------------- */
+
+void perch_tcp_send_reset(struct perch_net *net, struct perch_tcb *c)
+{
+	const struct perch_tcp_opts none = {.mss = 0};
+	struct outgoing out = {c->snd_nxt, RST | ACK, 0};
+	struct rte_mbuf *m = bare(net);
+
+	if (!m)
+		return;
+	push_header(m, c->lport, c->rport, c->rcv_nxt, &out, &none);
+	net->tcp->counters.reset_sent++;
+	send_ip(net, c, m);
+}
+
+void perch_tcp_refuse(struct perch_net *net, const struct perch_segment *s)
+{
+	const struct perch_tcp_opts none = {.mss = 0};
+	uint32_t end = s->seq + s->len + !!(s->flags & SYN) + !!(s->flags & FIN);
+	struct outgoing out = {0, RST | ACK, 0};
+	struct rte_mbuf *m;
+
+	if (s->flags & RST)
+		return;
+	if (!perch_tcp_limit_take(net, &net->tcp->resets, RESETS_PER_SECOND))
+		return;
+	m = bare(net);
+	if (!m)
+		return;
+	if (s->flags & ACK)
+		out = (struct outgoing){s->ack, RST, 0};
+	push_header(m, s->tuple.lport, s->tuple.rport, end, &out, &none);
+	net->tcp->counters.reset_sent++;
+	net->tcp->counters.segs_out++;
+	perch_ip_send(net, m, s->tuple.laddr, s->tuple.raddr, IPPROTO_TCP, 0, NULL);
+}
+
+void perch_tcp_challenge(struct perch_net *net, struct perch_tcb *c)
+{
+	if (!perch_tcp_limit_take(net, &net->tcp->challenges, CHALLENGES_PER_SECOND)) {
+		net->drops[PERCH_DROP_tcp_challenge_limited]++;
+		return;
+	}
+	net->tcp->counters.challenge_acks++;
+	c->marks |= TCB_ACK_NOW;
+	perch_tcb_touch(net, c);
+}

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The inbox: text that has arrived (RFC 9293 section 3.10.7.4, seventh and eighth step), what came
+ * early, the window that we offer, and reading.
+ *
+ * Packets are queued as they came. So that a flood of tiny segments cannot hold the whole pool, a
+ * small payload is copied behind the last one where there is room, the inbox holds at most a packet
+ * per BYTES_PER_MBUF of the receive buffer in order and half as many early ones, and the window is
+ * not opened further than the packets left can carry at that many bytes each.
+ */
+#include "tcp-lite/tcp_inside.h"
+
+enum { SMALL_PAYLOAD = 256 }; /* four cache lines: copying costs less than another mbuf */
+
+/* ---- the window that we offer --------------------------------------------------------------- */
+
+static uint32_t room_for_more(const struct perch_net *net, const struct perch_tcb *c)
+{
+	const struct perch_inbox *in = c->inbox;
+	uint32_t room = net->cfg.rcvbuf_bytes, mbufs_left;
+
+	if (in) {
+		mbufs_left = net->tcp->in_mbufs_max - RTE_MIN(in->mbufs, net->tcp->in_mbufs_max);
+		room = RTE_MIN(seq_span(in->bytes, room), mbufs_left * (uint32_t)BYTES_PER_MBUF);
+	}
+	return RTE_MIN(room, (uint32_t)UINT16_MAX << c->rcv_scale);
+}
+
+/* RFC 9293 section 3.8.6.2.2: the edge moves by a worthwhile step or not at all, and never back. */
+static bool worth_telling(const struct perch_net *net, const struct perch_tcb *c, uint32_t room)
+{
+	uint32_t open = c->rcv_edge - c->rcv_nxt;
+
+	return room >= open + RTE_MIN((uint32_t)c->mss, net->cfg.rcvbuf_bytes / 2);
+}
+
+uint16_t perch_tcp_offer(struct perch_net *net, struct perch_tcb *c)
+{
+	uint32_t room = room_for_more(net, c), grain = 1u << c->rcv_scale;
+	uint32_t field = (c->rcv_edge - c->rcv_nxt + grain - 1) >> c->rcv_scale;
+
+	if (worth_telling(net, c, room))
+		field = RTE_MAX(field, room >> c->rcv_scale);
+	field = RTE_MIN(field, (uint32_t)UINT16_MAX);
+	c->rcv_edge = c->rcv_nxt + (field << c->rcv_scale);
+	return (uint16_t)field;
+}
+
+uint16_t perch_tcp_offer_syn(struct perch_net *net, struct perch_tcb *c)
+{
+	uint16_t field = (uint16_t)RTE_MIN(net->cfg.rcvbuf_bytes, (uint32_t)UINT16_MAX);
+
+	c->rcv_edge = seq_max(c->rcv_edge, c->rcv_nxt + field);
+	return field;
+}
+
+/* ---- in order ------------------------------------------------------------------------------- */
+
+void perch_tcp_owe_ack(struct perch_net *net, struct perch_tcb *c)
+{
+	/* RFC 5681 section 4.2: at least every second full-sized segment. */
+	if (net->cfg.delack_ns > 0 && c->rcv_nxt - c->rcv_acked < 2u * c->mss) {
+		perch_tcp_delay_ack(net, c);
+		return;
+	}
+	c->marks |= TCB_ACK_NOW;
+	perch_tcb_touch(net, c);
+}
+
+static void owe_ack_now(struct perch_net *net, struct perch_tcb *c)
+{
+	c->marks |= TCB_ACK_NOW;
+	perch_tcb_touch(net, c);
+}
+
+/* Copy m's small payload behind the last packet, if that is ours alone. */
+static bool merge(struct perch_inbox *in, struct rte_mbuf *m)
+{
+	struct rte_mbuf *tail = in->tail;
+	uint16_t len = m->data_len;
+
+	if (!tail || len > SMALL_PAYLOAD || rte_pktmbuf_tailroom(tail) < len ||
+		rte_mbuf_refcnt_read(tail) != 1 || !RTE_MBUF_DIRECT(tail))
+		return false;
+	memcpy(rte_pktmbuf_append(tail, len), rte_pktmbuf_mtod(m, const void *), len);
+	rte_pktmbuf_free(m);
+	return true;
+}
+
+/* Is there room for one more packet in order? */
+static bool admit(struct perch_net *net, struct perch_tcb *c)
+{
+	if (!c->inbox && !perch_inbox_new(net, c)) {
+		net->drops[PERCH_DROP_mbuf_exhausted]++;
+		return false;
+	}
+	if (c->inbox->mbufs < net->tcp->in_mbufs_max)
+		return true;
+	net->drops[PERCH_DROP_tcp_out_of_window]++;
+	return false;
+}
+
+static void append(struct perch_tcb *c, struct rte_mbuf *m)
+{
+	struct perch_inbox *in = c->inbox;
+	uint32_t len = m->data_len;
+
+	c->rcv_nxt += len;
+	in->bytes += len;
+	if (merge(in, m))
+		return;
+	perch_pkt(m)->next = NULL;
+	if (in->tail)
+		perch_pkt(in->tail)->next = m;
+	else
+		in->head = m;
+	in->tail = m;
+	in->mbufs++;
+}
+
+void perch_tcp_deliver(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m)
+{
+	if (unlikely(!admit(net, c))) {
+		rte_pktmbuf_free(m);
+		return;
+	}
+	net->tcp->counters.bytes_in += m->data_len;
+	append(c, m);
+	perch_net_mark_ready(net, &c->flow, PERCH_FLOW_READABLE);
+	perch_tcp_owe_ack(net, c);
+}
+
+void perch_tcp_fin(struct perch_net *net, struct perch_tcb *c)
+{
+	c->marks |= TCB_FIN_RCVD;
+	c->rcv_nxt++;
+	c->rcv_edge = seq_max(c->rcv_edge, c->rcv_nxt);
+	owe_ack_now(net, c);
+	if (c->marks & TCB_OWNED)
+		perch_net_mark_ready(net, &c->flow, PERCH_FLOW_READABLE);
+	switch (c->state) {
+	case PERCH_TCP_ESTABLISHED:
+		c->state = PERCH_TCP_CLOSE_WAIT;
+		break;
+	case PERCH_TCP_FIN_WAIT_1: /* were our FIN acknowledged, it would be FIN-WAIT-2 by now */
+		c->state = PERCH_TCP_CLOSING;
+		break;
+	case PERCH_TCP_FIN_WAIT_2:
+		perch_tcp_enter_time_wait(net, c);
+		break;
+	}
+}
+
+/* ---- early ---------------------------------------------------------------------------------- */
+
+static uint32_t end_of(const struct perch_pkt *p)
+{
+	return p->tcp.seq + p->tcp.len;
+}
+
+static void cut_front(struct rte_mbuf *m, uint32_t bytes)
+{
+	perch_pkt(m)->tcp.seq += bytes;
+	perch_pkt(m)->tcp.len -= bytes;
+	rte_pktmbuf_adj(m, (uint16_t)bytes);
+}
+
+static void cut_back(struct rte_mbuf *m, uint32_t bytes)
+{
+	perch_pkt(m)->tcp.len -= bytes;
+	perch_pkt(m)->tcp.flags &= (uint8_t)~SEG_FIN;
+	rte_pktmbuf_trim(m, (uint16_t)bytes);
+}
+
+/* What was early and is in order now, or older still. */
+static void take_early(struct perch_net *net, struct perch_tcb *c)
+{
+	struct perch_inbox *in = c->inbox;
+	struct rte_mbuf *m;
+
+	while (in && (m = in->early) && seq_le(perch_pkt(m)->tcp.seq, c->rcv_nxt)) {
+		struct perch_pkt *p = perch_pkt(m);
+		bool fin = p->tcp.flags & SEG_FIN;
+		uint32_t old = RTE_MIN(c->rcv_nxt - p->tcp.seq, p->tcp.len);
+
+		in->early = p->next;
+		in->early_mbufs--;
+		fin &= seq_ge(end_of(p), c->rcv_nxt);
+		cut_front(m, old);
+		if (m->data_len > 0) {
+			net->tcp->counters.bytes_in += m->data_len;
+			append(c, m);
+		} else {
+			rte_pktmbuf_free(m);
+		}
+		if (fin)
+			perch_tcp_fin(net, c);
+	}
+}
+
+/* Give back an inbox that holds nothing. */
+static void tidy(struct perch_net *net, struct perch_tcb *c)
+{
+	if (c->inbox && !c->inbox->head && !c->inbox->early)
+		perch_inbox_free(net, c);
+}
+
+/* The place of seq among the early ones: the link that leads to the first one after it. *before is
+ * the one ahead of it, or NULL. */
+static struct rte_mbuf **place_of(struct perch_inbox *in, uint32_t seq, struct rte_mbuf **before)
+{
+	struct rte_mbuf **link = &in->early;
+
+	*before = NULL;
+	while (*link && seq_le(perch_pkt(*link)->tcp.seq, seq)) {
+		*before = *link;
+		link = &perch_pkt(*link)->next;
+	}
+	return link;
+}
+
+/* Drop those that m covers, and cut m where it runs into one that it does not. */
+static void cut_overlaps(struct perch_inbox *in, struct rte_mbuf **link, struct rte_mbuf *m)
+{
+	struct perch_pkt *p = perch_pkt(m);
+	struct rte_mbuf *next;
+
+	while ((next = *link) && seq_lt(perch_pkt(next)->tcp.seq, end_of(p))) {
+		if (seq_gt(end_of(perch_pkt(next)), end_of(p))) {
+			cut_back(m, end_of(p) - perch_pkt(next)->tcp.seq);
+			return;
+		}
+		p->tcp.flags |= perch_pkt(next)->tcp.flags & SEG_FIN;
+		*link = perch_pkt(next)->next;
+		in->early_mbufs--;
+		rte_pktmbuf_free(next);
+	}
+}
+
+/* Keep m for later. What has come already is kept, new bytes are cut to fit: so the early ones
+ * never overlap, whatever is sent to us. */
+static void keep_early(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m)
+{
+	struct perch_inbox *in = c->inbox ? c->inbox : perch_inbox_new(net, c);
+	struct perch_pkt *p = perch_pkt(m);
+	struct rte_mbuf *before, **link;
+
+	if (!in || in->early_mbufs >= net->tcp->in_mbufs_max / 2) {
+		perch_net_drop(net, PERCH_DROP_tcp_reassembly_full, m);
+		return;
+	}
+	net->tcp->counters.out_of_order++;
+	in->dup_acks += in->dup_acks < UINT16_MAX;
+	in->latest = p->tcp.seq;
+	link = place_of(in, p->tcp.seq, &before);
+	if (before && seq_ge(end_of(perch_pkt(before)), end_of(p))) {
+		if (end_of(perch_pkt(before)) == end_of(p))
+			perch_pkt(before)->tcp.flags |= p->tcp.flags & SEG_FIN;
+		perch_net_drop(net, PERCH_DROP_tcp_duplicate, m);
+		return;
+	}
+	if (before && seq_gt(end_of(perch_pkt(before)), p->tcp.seq))
+		cut_front(m, end_of(perch_pkt(before)) - p->tcp.seq);
+	cut_overlaps(in, link, m);
+	p->next = *link;
+	*link = m;
+	in->early_mbufs++;
+}
+
+unsigned perch_tcp_sack_blocks(
+	const struct perch_tcb *c, struct perch_tcp_block *blocks, unsigned max)
+{
+	struct rte_mbuf *m = c->inbox->early;
+	unsigned n = 1;
+
+	blocks[0] = (struct perch_tcp_block){0, 0};
+	while (m) {
+		struct perch_tcp_block b = {perch_pkt(m)->tcp.seq, end_of(perch_pkt(m))};
+
+		while ((m = perch_pkt(m)->next) && perch_pkt(m)->tcp.seq == b.to)
+			b.to = end_of(perch_pkt(m));
+		if (seq_le(b.from, c->inbox->latest) && seq_lt(c->inbox->latest, b.to))
+			blocks[0] = b;
+		else if (n < max && b.from != b.to)
+			blocks[n++] = b;
+	}
+	if (blocks[0].from != blocks[0].to)
+		return n;
+	memmove(blocks, blocks + 1, --n * sizeof(blocks[0]));
+	return n;
+}
+
+/* ---- any text ------------------------------------------------------------------------------- */
+
+/* Cut s's payload, already alone in m, to the window. False: nothing is left. */
+static bool cut_to_window(struct perch_tcb *c, struct rte_mbuf *m, bool fin)
+{
+	struct perch_pkt *p = perch_pkt(m);
+	uint32_t old = RTE_MIN(seq_span(p->tcp.seq, c->rcv_nxt), p->tcp.len);
+	uint32_t beyond;
+
+	p->tcp.flags = fin ? SEG_FIN : 0;
+	if (fin && seq_ge(end_of(p), c->rcv_edge))
+		p->tcp.flags = 0;
+	if (seq_lt(end_of(p), c->rcv_nxt))
+		return false;
+	cut_front(m, old);
+	beyond = RTE_MIN(seq_span(c->rcv_edge, end_of(p)), p->tcp.len);
+	if (beyond > 0)
+		cut_back(m, beyond);
+	return p->tcp.len > 0 || (p->tcp.flags & SEG_FIN);
+}
+
+static void take_in_order(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m)
+{
+	bool fin = perch_pkt(m)->tcp.flags & SEG_FIN;
+	bool had_hole = c->inbox && c->inbox->early;
+	uint32_t before = c->rcv_nxt;
+
+	if (m->data_len > 0) {
+		perch_tcp_deliver(net, c, m);
+		if (c->rcv_nxt == before)
+			return; /* refused: its FIN is too */
+	} else {
+		rte_pktmbuf_free(m);
+	}
+	if (fin)
+		perch_tcp_fin(net, c);
+	if (!had_hole)
+		return;
+	take_early(net, c);
+	c->inbox->dup_acks = 0; /* they spoke of a hole that is no more */
+	owe_ack_now(net, c);    /* RFC 5681 section 4.2: a hole was filled, in part at least */
+}
+
+void perch_tcp_text(struct perch_net *net, struct perch_tcb *c, const struct perch_segment *s)
+{
+	struct rte_mbuf *m = s->rx->m;
+	struct perch_pkt *p = perch_pkt(m);
+
+	rte_pktmbuf_adj(m, s->header_len);
+	p->tcp.seq = s->seq;
+	p->tcp.len = s->len;
+	if (!cut_to_window(c, m, s->flags & FIN)) {
+		owe_ack_now(net, c);
+		perch_net_drop(net, seq_lt(s->seq, c->rcv_nxt) ? PERCH_DROP_tcp_duplicate
+		                                               : PERCH_DROP_tcp_out_of_window, m);
+		return;
+	}
+	if (p->tcp.seq == c->rcv_nxt) {
+		take_in_order(net, c, m);
+	} else {
+		perch_tcb_touch(net, c);
+		keep_early(net, c, m);
+	}
+	tidy(net, c);
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+uint32_t perch_tcp_readable(const struct perch_tcb *c)
+{
+	return c->inbox ? c->inbox->bytes : 0;
+}
+
+bool perch_tcp_at_eof(const struct perch_tcb *c)
+{
+	return (c->marks & TCB_FIN_RCVD) && perch_tcp_readable(c) == 0;
+}
+
+uint32_t perch_tcp_peek(struct perch_tcb *c, const void **data)
+{
+	struct rte_mbuf *m = c->inbox ? c->inbox->head : NULL;
+
+	if (!m)
+		return 0;
+	c->read_ns = perch_pkt(m)->time_ns;
+	*data = rte_pktmbuf_mtod(m, const void *);
+	return m->data_len;
+}
+
+uint32_t perch_tcp_copy(struct perch_tcb *c, uint32_t offset, void *to, uint32_t len)
+{
+	struct rte_mbuf *m = c->inbox ? c->inbox->head : NULL;
+	uint8_t *out = to;
+	uint32_t n, done = 0;
+
+	for (; m && offset >= m->data_len; m = perch_pkt(m)->next)
+		offset -= m->data_len;
+	if (m)
+		c->read_ns = perch_pkt(m)->time_ns;
+	for (; m && done < len; m = perch_pkt(m)->next) {
+		n = RTE_MIN(m->data_len - offset, len - done);
+		memcpy(out + done, rte_pktmbuf_mtod_offset(m, const uint8_t *, offset), n);
+		done += n;
+		offset = 0;
+	}
+	return done;
+}
+
+int64_t perch_tcp_rx_time(const struct perch_tcb *c)
+{
+	return c->read_ns;
+}
+
+/* Take n bytes out of the inbox. */
+static void discard(struct perch_inbox *in, uint32_t n)
+{
+	in->bytes -= n;
+	while (n > 0) {
+		struct rte_mbuf *m = in->head;
+		uint32_t part = RTE_MIN(n, (uint32_t)m->data_len);
+
+		n -= part;
+		if (part < m->data_len) {
+			rte_pktmbuf_adj(m, (uint16_t)part);
+			return;
+		}
+		in->head = perch_pkt(m)->next;
+		if (!in->head)
+			in->tail = NULL;
+		in->mbufs--;
+		rte_pktmbuf_free(m);
+	}
+}
+
+void perch_tcp_consume(struct perch_net *net, struct perch_tcb *c, uint32_t n)
+{
+	if (n == 0)
+		return;
+	discard(c->inbox, n);
+	tidy(net, c);
+	/* Tell a peer that is held up by our window that there is room again. */
+	if (tcp_receiving(c) && worth_telling(net, c, room_for_more(net, c)))
+		owe_ack_now(net, c);
+}
+
+int perch_tcp_pull(struct perch_net *net, struct perch_tcb *c, uint32_t n)
+{
+	struct perch_inbox *in = c->inbox;
+	struct rte_mbuf *m;
+
+	if (n == 0 || (in && in->head && n <= in->head->data_len))
+		return 0;
+	if (n > perch_tcp_readable(c))
+		return -EMSGSIZE;
+	m = perch_net_alloc(net);
+	if (!m)
+		return -ENOBUFS;
+	if (n > rte_pktmbuf_tailroom(m)) {
+		rte_pktmbuf_free(m);
+		return -EMSGSIZE;
+	}
+	perch_pkt(m)->time_ns = perch_pkt(in->head)->time_ns;
+	perch_tcp_copy(c, 0, rte_pktmbuf_append(m, (uint16_t)n), n);
+	discard(in, n);
+	in->bytes += n;
+	in->mbufs++;
+	perch_pkt(m)->next = in->head;
+	in->head = m;
+	if (!in->tail)
+		in->tail = m;
+	return 0;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The outbox: what the layer above has written, in segments.
+ *
+ * Small writes of one turn become one segment, for a segment is filled up as long as it has not
+ * been sent. Nagle's algorithm is not here: what the window lets go, goes at the end of the turn.
+ */
+#include "tcp-lite/tcp_inside.h"
+
+static uint32_t queued(const struct perch_tcb *c)
+{
+	return c->outbox ? c->outbox->end - c->snd_una : 0;
+}
+
+static uint32_t capacity(const struct perch_tcb *c, const struct rte_mbuf *m)
+{
+	return RTE_MIN((uint32_t)c->mss, (uint32_t)m->buf_len - PAYLOAD_OFF);
+}
+
+/* How many bytes can still go into the last segment? It must not have been sent. */
+static uint32_t tail_room(const struct perch_tcb *c)
+{
+	const struct perch_outbox *o = c->outbox;
+	const struct perch_pkt *p;
+
+	if (!o || !o->unsent)
+		return 0;
+	p = perch_pkt(o->tail);
+	return capacity(c, o->tail) - RTE_MIN(p->tcp.len, capacity(c, o->tail));
+}
+
+uint32_t perch_tcp_writable(const struct perch_net *net, const struct perch_tcb *c)
+{
+	uint32_t held = queued(c);
+	uint32_t room = net->cfg.sndbuf_bytes > held ? net->cfg.sndbuf_bytes - held : 0;
+
+	if (!tcp_synchronized(c) || (c->marks & TCB_FIN_QUEUED))
+		return 0;
+	if (c->outbox && c->outbox->mbufs >= net->tcp->out_mbufs_max)
+		return RTE_MIN(room, tail_room(c)); /* many small segments: see mbufs_for() */
+	return room;
+}
+
+/* A new last segment, empty. NULL: no packet buffer. */
+static struct rte_mbuf *add_segment(struct perch_net *net, struct perch_tcb *c)
+{
+	struct rte_mbuf *m = perch_net_alloc(net);
+	struct perch_outbox *o = c->outbox;
+	struct perch_pkt *p;
+
+	if (!m)
+		return NULL;
+	if (!o)
+		o = perch_outbox_new(net, c);
+	if (!o) {
+		rte_pktmbuf_free(m);
+		return NULL;
+	}
+	p = perch_pkt(m);
+	p->next = NULL;
+	p->tcp.seq = o->end;
+	p->tcp.len = 0;
+	p->tcp.off = PAYLOAD_OFF;
+	p->tcp.flags = p->tcp.sent = 0;
+	if (o->tail)
+		perch_pkt(o->tail)->next = m;
+	else
+		o->head = m;
+	o->tail = m;
+	if (!o->unsent)
+		o->unsent = m;
+	o->mbufs++;
+	return m;
+}
+
+static void append(struct perch_tcb *c, const uint8_t *from, uint32_t len)
+{
+	struct perch_outbox *o = c->outbox;
+	struct perch_pkt *p = perch_pkt(o->tail);
+
+	memcpy((uint8_t *)o->tail->buf_addr + p->tcp.off + p->tcp.len, from, len);
+	p->tcp.len += len;
+	o->end += len;
+}
+
+/* Returns how many of len bytes found a packet buffer. */
+static uint32_t fill(struct perch_net *net, struct perch_tcb *c, const uint8_t *data, uint32_t len)
+{
+	uint32_t done = 0, n;
+
+	while (done < len) {
+		n = RTE_MIN(tail_room(c), len - done);
+		if (n == 0) {
+			if (!add_segment(net, c))
+				break;
+			continue;
+		}
+		append(c, data + done, n);
+		done += n;
+	}
+	return done;
+}
+
+int64_t perch_tcp_write(struct perch_net *net, struct perch_tcb *c, const void *data, uint32_t len)
+{
+	uint32_t n, done;
+
+	if (c->state == PERCH_TCP_CLOSED)
+		return c->error ? -(int64_t)c->error : -EPIPE;
+	if (c->marks & TCB_FIN_QUEUED)
+		return -EPIPE;
+	if (!tcp_synchronized(c))
+		return -ENOTCONN;
+	n = RTE_MIN(len, perch_tcp_writable(net, c));
+	done = fill(net, c, data, n);
+	if (done > 0)
+		perch_tcb_touch(net, c);
+	if (done < len)
+		c->marks |= TCB_WANTS_ROOM;
+	return done == 0 && n > 0 ? -ENOBUFS : (int64_t)done;
+}
+
+/* A quarter of the buffer, so that a writer is not woken for every segment. */
+void perch_tcp_tell_room(struct perch_net *net, struct perch_tcb *c)
+{
+	if (perch_tcp_writable(net, c) < net->cfg.sndbuf_bytes / 4)
+		return;
+	c->marks &= (uint16_t)~TCB_WANTS_ROOM;
+	if (c->marks & TCB_OWNED)
+		perch_net_mark_ready(net, &c->flow, PERCH_FLOW_WRITABLE);
+}
+
+bool perch_tcp_split(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m, uint32_t len)
+{
+	struct perch_outbox *o = c->outbox;
+	struct perch_pkt *p = perch_pkt(m), *q;
+	struct rte_mbuf *rest = perch_net_alloc(net);
+
+	if (!rest)
+		return false;
+	q = perch_pkt(rest);
+	*q = *p;
+	q->tcp.seq += len;
+	q->tcp.len -= len;
+	q->tcp.off = PAYLOAD_OFF;
+	memcpy((uint8_t *)rest->buf_addr + PAYLOAD_OFF, (uint8_t *)m->buf_addr + p->tcp.off + len,
+		q->tcp.len);
+	p->tcp.len = len;
+	p->next = rest;
+	if (o->tail == m)
+		o->tail = rest;
+	o->mbufs++;
+	return true;
+}

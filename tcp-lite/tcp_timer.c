@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * TCP's timers: what each connection waits for, when the timing wheel should name it, and what
+ * happens when a wait was in vain.
+ *
+ * A connection has one timer, because what its timers wait for excludes each other, and beside it
+ * the short wait of a delayed ACK. The timing wheel is told only of deadlines that became earlier.
+ */
+#include "tcp-lite/tcp_inside.h"
+
+enum {
+	KEEPALIVE_TRIES = 9,
+	BACKOFF_MAX = 16,
+};
+
+#define KEEPALIVE_INTERVAL_NS (75 * S_NS)
+
+static uint32_t now_us(const struct perch_net *net)
+{
+	return (uint32_t)(net->now_ns / 1000);
+}
+
+/* How far ahead the delayed ACK is due; negative: overdue. */
+static int64_t delack_in_ns(const struct perch_net *net, const struct perch_tcb *c)
+{
+	return (int64_t)(int32_t)(c->delack_us - now_us(net)) * 1000;
+}
+
+int64_t perch_tcp_deadline(const struct perch_net *net, const struct perch_tcb *c)
+{
+	if (likely(!(c->marks & TCB_ACK_LATER)))
+		return c->timer_ns;
+	return RTE_MIN(c->timer_ns, net->now_ns + delack_in_ns(net, c));
+}
+
+/* Put c on the arm list if it wants to be named earlier than was agreed. */
+static void arm(struct perch_net *net, struct perch_tcb *c)
+{
+	struct perch_tcp *t = net->tcp;
+	int64_t deadline_ns = perch_tcp_deadline(net, c);
+	uint32_t tick = tcp_tick(deadline_ns);
+
+	if (deadline_ns == PERCH_NET_NEVER)
+		return;
+	if (c->armed_tick != TICK_NEVER && seq_ge(tick, c->armed_tick))
+		return;
+	c->armed_tick = tick;
+	if (c->marks & TCB_ON_ARM)
+		return;
+	c->marks |= TCB_ON_ARM;
+	c->next_arm = t->arm_head;
+	t->arm_head = tcb_id(net, c);
+}
+
+void perch_tcp_timer_set(
+	struct perch_net *net, struct perch_tcb *c, enum perch_tcp_timer timer, int64_t at_ns)
+{
+	c->timer = (uint8_t)timer;
+	c->timer_ns = at_ns;
+	arm(net, c);
+}
+
+int64_t perch_tcp_rto_ns(const struct perch_net *net, const struct perch_tcb *c)
+{
+	int64_t rto_ns = (int64_t)c->rto_us * 1000 << c->backoff;
+
+	return RTE_MIN(rto_ns, net->cfg.rto_max_ns);
+}
+
+/* ---- which timer ---------------------------------------------------------------------------- */
+
+static bool fin_waits(const struct perch_tcb *c)
+{
+	return (c->marks & (TCB_FIN_QUEUED | TCB_FIN_SENT)) == TCB_FIN_QUEUED;
+}
+
+static enum perch_tcp_timer timer_for(const struct perch_net *net, const struct perch_tcb *c)
+{
+	if (c->snd_una != c->snd_nxt)
+		return TIMER_RESEND;
+	if (!tcp_synchronized(c))
+		return TIMER_NONE;
+	if (c->outbox || fin_waits(c))
+		return TIMER_PERSIST;
+	if (c->state == PERCH_TCP_FIN_WAIT_2 && !(c->marks & TCB_OWNED))
+		return TIMER_FIN_WAIT_2;
+	return net->cfg.keepalive_ns ? TIMER_KEEPALIVE : TIMER_NONE;
+}
+
+static int64_t duration_ns(
+	const struct perch_net *net, const struct perch_tcb *c, enum perch_tcp_timer timer)
+{
+	switch (timer) {
+	case TIMER_RESEND:
+	case TIMER_PERSIST:
+		return perch_tcp_rto_ns(net, c);
+	case TIMER_KEEPALIVE:
+		return net->cfg.keepalive_ns;
+	case TIMER_FIN_WAIT_2:
+		return net->cfg.fin_wait2_ns;
+	default:
+		return PERCH_NET_NEVER;
+	}
+}
+
+static void start(struct perch_net *net, struct perch_tcb *c, enum perch_tcp_timer timer)
+{
+	if (timer == TIMER_NONE) {
+		c->timer = TIMER_NONE;
+		c->timer_ns = PERCH_NET_NEVER;
+		return;
+	}
+	perch_tcp_timer_set(net, c, timer, net->now_ns + duration_ns(net, c, timer));
+}
+
+void perch_tcp_timer_choose(struct perch_net *net, struct perch_tcb *c)
+{
+	enum perch_tcp_timer timer;
+
+	if (c->state == PERCH_TCP_CLOSED || c->state == PERCH_TCP_TIME_WAIT)
+		return;
+	timer = timer_for(net, c);
+	if (timer == c->timer)
+		return;
+	c->backoff = c->retries = 0;
+	start(net, c, timer);
+}
+
+void perch_tcp_timer_restart(struct perch_net *net, struct perch_tcb *c)
+{
+	if (c->state == PERCH_TCP_CLOSED || c->state == PERCH_TCP_TIME_WAIT)
+		return;
+	start(net, c, timer_for(net, c));
+}
+
+void perch_tcp_delay_ack(struct perch_net *net, struct perch_tcb *c)
+{
+	if (c->marks & (TCB_ACK_NOW | TCB_ACK_LATER))
+		return;
+	c->marks |= TCB_ACK_LATER;
+	c->delack_us = now_us(net) + (uint32_t)(net->cfg.delack_ns / 1000);
+	arm(net, c);
+}
+
+/* ---- in vain -------------------------------------------------------------------------------- */
+
+static void back_off(struct perch_net *net, struct perch_tcb *c)
+{
+	c->retries++;
+	if (c->backoff < BACKOFF_MAX && perch_tcp_rto_ns(net, c) < net->cfg.rto_max_ns)
+		c->backoff++;
+}
+
+/* RFC 1122 section 4.2.3.5, RFC 9293 section 3.8.3: R2. What ICMP has told tells more than that
+ * time ran out. */
+static void give_up(struct perch_net *net, struct perch_tcb *c)
+{
+	perch_tcp_fail(net, c, c->error ? c->error : ETIMEDOUT);
+}
+
+/* RFC 6298 section 5, (5.4) to (5.7). */
+static void resend_due(struct perch_net *net, struct perch_tcb *c)
+{
+	unsigned tries = tcp_synchronized(c) ? net->cfg.data_retries : net->cfg.syn_retries;
+
+	if (c->retries >= tries) {
+		give_up(net, c);
+		return;
+	}
+	net->tcp->counters.rto_fired++;
+	back_off(net, c);
+	if (c->outbox)
+		perch_tcp_recover_timeout(net, c);
+	else
+		c->marks |= TCB_RESEND;
+	start(net, c, TIMER_RESEND);
+	perch_tcb_touch(net, c);
+}
+
+/* RFC 1122 section 4.2.2.17: a peer that answers our probes may keep its window shut for ever. One
+ * that keeps it small gets what fits after all (RFC 9293 section 3.8.6.2.1: the override). */
+static void persist_due(struct perch_net *net, struct perch_tcb *c)
+{
+	if (c->retries >= net->cfg.data_retries) {
+		give_up(net, c);
+		return;
+	}
+	back_off(net, c);
+	if (c->snd_wnd > 0 && c->outbox) {
+		c->outbox->urgent = 1;
+	} else {
+		c->marks |= TCB_PROBE;
+		net->tcp->counters.zero_window_probes++;
+	}
+	start(net, c, TIMER_PERSIST);
+	perch_tcb_touch(net, c);
+}
+
+static void keepalive_due(struct perch_net *net, struct perch_tcb *c)
+{
+	if (c->retries >= KEEPALIVE_TRIES) {
+		give_up(net, c);
+		return;
+	}
+	c->retries++;
+	c->marks |= TCB_PROBE;
+	perch_tcp_timer_set(net, c, TIMER_KEEPALIVE,
+		net->now_ns + RTE_MIN(net->cfg.keepalive_ns, KEEPALIVE_INTERVAL_NS));
+	perch_tcb_touch(net, c);
+}
+
+static void timer_due(struct perch_net *net, struct perch_tcb *c)
+{
+	switch ((enum perch_tcp_timer)c->timer) {
+	case TIMER_NONE:
+		break;
+	case TIMER_RESEND:
+		resend_due(net, c);
+		break;
+	case TIMER_PERSIST:
+		persist_due(net, c);
+		break;
+	case TIMER_KEEPALIVE:
+		keepalive_due(net, c);
+		break;
+	case TIMER_FIN_WAIT_2:
+	case TIMER_TIME_WAIT:
+		perch_tcp_finish(net, c);
+		break;
+	}
+}
+
+/* The wheel may name a connection early, for deadlines that were put off, or one whose slot has a
+ * new tenant: it is the deadlines here that count. */
+int64_t perch_tcp_expire(struct perch_net *net, uint32_t id)
+{
+	struct perch_tcb *c = &net->tcp->tcbs[id];
+	int64_t deadline_ns;
+
+	if (id >= net->tcp->born || c->state == PERCH_TCP_CLOSED)
+		return PERCH_NET_NEVER;
+	c->armed_tick = tcp_tick(net->now_ns); /* nobody needs to arm it: the caller will */
+	if ((c->marks & TCB_ACK_LATER) && delack_in_ns(net, c) <= 0) {
+		c->marks ^= TCB_ACK_LATER | TCB_ACK_NOW;
+		perch_tcb_touch(net, c);
+	}
+	if (c->timer_ns <= net->now_ns)
+		timer_due(net, c);
+	if (c->state == PERCH_TCP_CLOSED)
+		return PERCH_NET_NEVER;
+	deadline_ns = perch_tcp_deadline(net, c);
+	c->armed_tick = deadline_ns == PERCH_NET_NEVER ? TICK_NEVER : tcp_tick(deadline_ns);
+	return deadline_ns;
+}
