@@ -94,7 +94,7 @@ static struct perch_udp *lookup(
 
 bool perch_udp_is_bound(const struct perch_net *net, const struct perch_ip *laddr, uint16_t lport)
 {
-	return lport != 0 && lookup(net->udp, laddr, lport);
+	return lookup(net->udp, laddr, lport) != NULL;
 }
 
 /* RFC 6056 section 3.3.1, algorithm 1: a random start, then the next free one. 0: all taken. */
@@ -240,7 +240,7 @@ static void refuse_port(struct perch_net *net, struct perch_rx *rx)
 void perch_udp_input(struct perch_net *net, struct perch_rx *rx)
 {
 	const struct rte_udp_hdr *udp = rte_pktmbuf_mtod(rx->m, const struct rte_udp_hdr *);
-	struct perch_udp *u = NULL;
+	struct perch_udp *u;
 
 	if (!length_ok(rx->m)) {
 		perch_rx_drop(net, rx, PERCH_DROP_udp_truncated);
@@ -250,8 +250,7 @@ void perch_udp_input(struct perch_net *net, struct perch_rx *rx)
 		perch_rx_drop(net, rx, PERCH_DROP_udp_bad_checksum);
 		return;
 	}
-	if (udp->dst_port != 0)
-		u = lookup(net->udp, &rx->dst, rte_be_to_cpu_16(udp->dst_port));
+	u = lookup(net->udp, &rx->dst, rte_be_to_cpu_16(udp->dst_port));
 	if (!u)
 		refuse_port(net, rx);
 	else if (u->queued >= u->queue_max)

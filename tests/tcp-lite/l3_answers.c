@@ -55,6 +55,23 @@ static void ping_of_every_length(void)
 	lab_close(&lab);
 }
 
+/* The reply is the request's packet; what the NIC said of that one is not said of this one. */
+static void ping_forgets_the_nics_verdict(void)
+{
+	struct ends e = lab_ends4();
+	struct rte_mbuf *m;
+
+	lab_open(&lab);
+	lab_meet_peer(&lab);
+	frame_icmp(&f, &e, 8, 0, 1, "x", 1);
+	m = frame_to_mbuf(lab_pool, &f);
+	m->ol_flags |= RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_RSS_HASH;
+	lab_rx_mbuf(&lab, m);
+	CU_ASSERT_EQUAL_FATAL(lab.net->n_tx, 1);
+	CU_ASSERT_EQUAL(lab.net->tx[0]->ol_flags, RTE_MBUF_F_EXTERNAL);
+	lab_close(&lab);
+}
+
 /* However the driver cuts it. */
 static void ping_in_segments(void)
 {
@@ -299,6 +316,29 @@ static void udp_sockets(void)
 	lab_close(&lab); /* with a datagram queued */
 }
 
+/* Closing takes a socket out of the ready list wherever it stands in it. */
+static void udp_closed_while_ready(void)
+{
+	struct ends e = lab_ends4();
+	struct perch_udp *u[4];
+
+	lab_open(&lab);
+	for (uint16_t i = 0; i < 3; i++) {
+		perch_udp_open(lab.net, &any, 7 + i, 0, &u[i]);
+		frame_udp(&f, &e, 4000, 7 + i, "x", 1);
+		lab_rx(&lab, &f);
+	}
+	perch_udp_close(lab.net, u[2]);
+	perch_udp_open(lab.net, &any, 10, 0, &u[3]);
+	frame_udp(&f, &e, 4000, 10, "x", 1);
+	lab_rx(&lab, &f);
+	perch_udp_close(lab.net, u[1]);
+	CU_ASSERT_PTR_EQUAL(perch_net_next_ready(lab.net), &u[0]->flow);
+	CU_ASSERT_PTR_EQUAL(perch_net_next_ready(lab.net), &u[3]->flow);
+	CU_ASSERT_PTR_NULL(perch_net_next_ready(lab.net));
+	lab_close(&lab);
+}
+
 static void udp_ephemeral_ports(void)
 {
 	struct perch_udp *u[64], *more;
@@ -479,6 +519,7 @@ int main(int argc, char **argv)
 {
 	const struct suite_case suite[] = {
 		{"ping: of every length", ping_of_every_length},
+		{"ping: forgets the NIC's verdict", ping_forgets_the_nics_verdict},
 		{"ping: in segments", ping_in_segments},
 		{"ping: in foreign segments", ping_in_foreign_segments},
 		{"ping: padded", ping_padded},
@@ -489,6 +530,7 @@ int main(int argc, char **argv)
 		{"udp: a checksum of zero", udp_checksum_of_zero},
 		{"udp: length rules", udp_length_rules},
 		{"udp: sockets", udp_sockets},
+		{"udp: closed while ready", udp_closed_while_ready},
 		{"udp: ephemeral ports", udp_ephemeral_ports},
 		{"udp: send refusals", udp_send_refusals},
 		{"udp: jumbo", udp_jumbo},

@@ -373,6 +373,11 @@ static void ip6_bad_source(struct lab *lab)
 		frame_fix_transport(&f);
 		lab_rx(lab, &f);
 	}
+	e.src = packets_ip("::"); /* good for detecting duplicates, not for a ping */
+	e.dmac = (struct mac){{0x33, 0x33, 0, 0, 0, 1}};
+	e.dst = packets_ip("ff02::1");
+	frame_icmp(&f, &e, 128, 0, 0, "", 0);
+	lab_rx(lab, &f);
 	CU_ASSERT_EQUAL(lab_tcp.segments, 0);
 }
 
@@ -456,6 +461,7 @@ static void nd_malformed(struct lab *lab)
 {
 	struct ends e = lab_ends6();
 	struct perch_ip group = packets_ip("ff02::1"), ours = e.dst;
+	struct perch_ip our_ip4 = packets_ip("10.0.0.1");
 
 	frame_nd(&f, &e, 135, 0, &e.dst, &lab_peer_mac);
 	f.b[AT_IP + 7] = 254; /* it has crossed a router */
@@ -479,10 +485,16 @@ static void nd_malformed(struct lab *lab)
 	e.dst = group;
 	frame_nd(&f, &e, 135, 0, &ours, NULL);
 	lab_rx(lab, &f);
+	e.dst = packets_ip("ff02::1:ff00:1"); /* ... and has no MAC address to tell */
+	frame_nd(&f, &e, 135, 0, &ours, &lab_peer_mac);
+	lab_rx(lab, &f);
 	e = lab_ends6();
 	e.dmac = (struct mac){{0x33, 0x33, 0, 0, 0, 1}};
 	e.dst = group;
 	frame_nd(&f, &e, 136, 0x40, &e.src, &lab_peer_mac); /* solicited, yet to everybody */
+	lab_rx(lab, &f);
+	e = lab_ends6();
+	frame_nd(&f, &e, 135, 0, &our_ip4, &lab_peer_mac); /* an IPv4 address in disguise */
 	lab_rx(lab, &f);
 }
 
@@ -581,6 +593,10 @@ static void icmp_no_flow(struct lab *lab)
 	frame_icmp(&f, &e4, 3, 1, 0, quoted.b + AT_IP, 28);
 	lab_rx(lab, &f);
 	CU_ASSERT_EQUAL(lab_tcp.errors, 1);
+	quoted.b[AT_IP + 7] = 1; /* a later fragment: no ports in it */
+	frame_icmp(&f, &e4, 3, 1, 0, quoted.b + AT_IP, 28);
+	lab_rx(lab, &f);
+	quoted.b[AT_IP + 7] = 0;
 	frame_icmp(&f, &e4, 3, 1, 0, quoted.b + AT_IP, 27); /* not even the ports */
 	lab_rx(lab, &f);
 	frame_icmp(&f, &e6, 1, 3, 0, quoted.b + AT_IP, 28); /* of the other family */
@@ -752,12 +768,12 @@ static const struct {
 	CASE(ip4_malformed, 6), CASE(ip4_bad_checksum, 2), CASE(ip4_bad_source, 8),
 	CASE(ip4_not_ours, 4), CASE(ip4_group_frame, 1), CASE(ip4_options, 2),
 	CASE(ip4_fragment, 2), CASE(ip4_proto_unknown, 1), CASE(ip6_truncated, 5),
-	CASE(ip6_malformed, 2), CASE(ip6_bad_source, 5), CASE(ip6_not_ours, 5),
+	CASE(ip6_malformed, 2), CASE(ip6_bad_source, 6), CASE(ip6_not_ours, 5),
 	CASE(ip6_group_frame, 1), CASE(ip6_option, 4), CASE(ip6_routing, 1),
 	CASE(ip6_too_many_headers, 3), CASE(ip6_fragment, 2), CASE(ip6_header_unknown, 3),
-	CASE(nd_malformed, 7), CASE(nd_not_ours, 2), CASE(nd_conflict, 1),
+	CASE(nd_malformed, 9), CASE(nd_not_ours, 2), CASE(nd_conflict, 1),
 	CASE(icmp_truncated, 2), CASE(icmp_bad_checksum, 2), CASE(icmp_echo_to_group, 2),
-	CASE(icmp_type_unknown, 3), CASE(icmp_rate_limited, 8), CASE(icmp_no_flow, 6),
+	CASE(icmp_type_unknown, 3), CASE(icmp_rate_limited, 8), CASE(icmp_no_flow, 7),
 	CASE(udp_truncated, 3), CASE(udp_bad_checksum, 3), CASE(udp_no_port, 3),
 	CASE(udp_queue_full, 1), CASE(tcp_bad_checksum, 1), CASE(mbuf_exhausted, 1),
 	CASE(tx_queue_full, 1), CASE(no_route, 3), CASE(no_headroom, 2), CASE(too_big, 1),

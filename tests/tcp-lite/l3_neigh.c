@@ -573,6 +573,48 @@ static void nd_duplicate_detection_by_another(void)
 	lab_close(&lab);
 }
 
+static void nd_range_is_answered(void)
+{
+	struct ends e = {lab_peer_mac, {{0x33, 0x33, 0xff, 0, 0, 5}}, packets_ip("fd00::9"),
+		packets_ip("ff02::1:ff00:5")};
+	struct perch_net_config cfg;
+	struct perch_ip fifth = packets_ip("fd00::5");
+
+	lab_config(&cfg);
+	cfg.ifs[0].addrs[1].count = 5;
+	lab_open_with(&lab, &cfg);
+	frame_nd(&f, &e, 135, 0, &fifth, &lab_peer_mac);
+	lab_rx(&lab, &f);
+	CU_ASSERT(tx_is_advert(&e, "fd00::5", 0x60));
+	e.dst = packets_ip("ff02::1:ff00:6");
+	frame_nd(&f, &e, 135, 0, &fifth, &lab_peer_mac);
+	lab_rx(&lab, &f);
+	CU_ASSERT_EQUAL(lab.net->drops[PERCH_DROP_ip6_not_ours], 1);
+	lab_close(&lab);
+}
+
+/* The same link-local address on two links is two neighbours. */
+static void nd_links_are_apart(void)
+{
+	struct perch_ip ip = packets_ip("fe80::9");
+	struct perch_net_config cfg;
+	struct perch_neigh *a, *b;
+
+	lab_config(&cfg);
+	cfg.n_ifs = 2;
+	cfg.max_neighbours = 1; /* one bucket and one place */
+	cfg.ifs[1] = cfg.ifs[0];
+	cfg.ifs[1].mac.addr_bytes[5] = 0x77;
+	lab_open_with(&lab, &cfg);
+	a = perch_neigh_add(lab.net, 0, &ip);
+	CU_ASSERT_PTR_EQUAL(perch_neigh_find(lab.net, 0, &ip), a);
+	CU_ASSERT_PTR_NULL(perch_neigh_find(lab.net, 1, &ip));
+	b = perch_neigh_add(lab.net, 1, &ip);
+	CU_ASSERT_PTR_NULL(perch_neigh_find(lab.net, 0, &ip));
+	CU_ASSERT_PTR_EQUAL(perch_neigh_find(lab.net, 1, &ip), b);
+	lab_close(&lab);
+}
+
 /* ---- start, and other lcores ---------------------------------------------------------------- */
 
 static void announces_at_start(void)
@@ -666,6 +708,8 @@ int main(int argc, char **argv)
 		{"nd: override", nd_override},
 		{"nd: solicited by nobody", nd_solicited_by_nobody},
 		{"nd: duplicate detection by another", nd_duplicate_detection_by_another},
+		{"nd: a range is answered", nd_range_is_answered},
+		{"nd: links are apart", nd_links_are_apart},
 		{"start: announces", announces_at_start},
 		{"lcores: passive learns and is silent", passive_learns_and_is_silent},
 		{"lcores: learns errors from copies", learns_errors_from_copies},

@@ -46,10 +46,12 @@ static void two_interfaces(struct perch_net_config *cfg)
 	cfg->n_ifs = 2;
 	nif->mac = (struct rte_ether_addr){{2, 0, 0, 0, 1, 1}};
 	nif->mtu = 1400;
-	nif->n_addrs = 3;
+	nif->n_addrs = 5;
 	nif->addrs[0] = (struct perch_net_addr){.ip = packets_ip("10.0.0.129"), .prefix_len = 28};
 	nif->addrs[1] = (struct perch_net_addr){.ip = packets_ip("172.16.0.1"), .prefix_len = 31};
 	nif->addrs[2] = (struct perch_net_addr){.ip = packets_ip("fd01::1"), .prefix_len = 61};
+	nif->addrs[3] = (struct perch_net_addr){.ip = packets_ip("fd00::f1"), .prefix_len = 48};
+	nif->addrs[4] = (struct perch_net_addr){.ip = packets_ip("fd01::9:1"), .prefix_len = 112};
 }
 
 static void routes(void)
@@ -65,6 +67,8 @@ static void routes(void)
 	expect_route("8.8.8.8", 0, "10.0.0.254", "10.0.0.1");
 	expect_route("fd00::77", 0, "fd00::77", "fd00::1");
 	expect_route("fd01:0:0:7::1", 1, "fd01:0:0:7::1", "fd01::1");
+	expect_route("fd00:0:0:1::7", 1, "fd00:0:0:1::7", "fd00::f1"); /* /48 outside the /64 */
+	expect_route("fd01::9:7", 1, "fd01::9:7", "fd01::9:1"); /* the nearer of two sources */
 	expect_route("fd01:0:0:8::1", 0, "fd00::fe", "fd00::1");
 	expect_route("fe80::9", 0, "fe80::9", "fe80::ff:fe00:1");
 	expect_route("ff02::5", 0, "ff02::5", "fe80::ff:fe00:1");
@@ -76,6 +80,10 @@ static void routes(void)
 	expect_no_route("fe80::ff:fe00:1");
 	expect_no_route("::");
 	expect_no_route("0.0.0.0");
+	ip = packets_ip("172.16.0.0"); /* RFC 3021: a host, not a broadcast */
+	CU_ASSERT(perch_ip_is_host(lab.net, &ip));
+	ip = packets_ip("10.0.0.143");
+	CU_ASSERT(!perch_ip_is_host(lab.net, &ip));
 	ip = packets_ip("10.0.0.131");
 	CU_ASSERT_EQUAL(perch_ip_mtu(lab.net, &ip), 1400);
 	lab_close(&lab);
