@@ -1,0 +1,714 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The conversation harness: segments from and to text, and a net in virtual time.
+ */
+#include "tests/tcp-lite/talk.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <rte_tcp.h>
+
+#include "tests/tcp-lite/packets.h"
+
+enum {
+	FLOWS_MAX = 256,
+	SENT_MAX = 4096,
+	BURST_MAX = 64,
+	SEEN_SEQ = 1, SEEN_ACK = 2, SEEN_WIN = 4, SEEN_OPTS = 8,
+};
+
+struct seg { /* numbers are relative */
+	uint8_t flags;
+	uint32_t seq, end, ack, win;
+	uint16_t mss;
+	int scale;          /* -1: none */
+	bool sack_ok, has_ts;
+	uint32_t ts_val, ts_ecr;
+	unsigned n_blocks;
+	uint32_t blocks[4][2];
+	unsigned seen;      /* enum SEEN: what the text says */
+};
+
+struct sent {
+	struct seg seg;
+	int64_t at_ns;
+	bool payload_ok;
+	char text[160];
+};
+
+struct talk talk;
+
+static struct rte_mempool *pool;
+static unsigned pool_level;
+static void *memory;
+static int64_t deadlines[FLOWS_MAX];
+static struct sent sent[SENT_MAX];
+static unsigned sent_head, sent_tail;
+static struct rte_mbuf *burst[BURST_MAX];
+static unsigned n_burst;
+static bool holding;
+
+static const struct mac our_mac = {{2, 0, 0, 0, 0, 1}}, peer_mac = {{2, 0, 0, 0, 0, 2}};
+
+void talk_check(unsigned line, bool ok, const char *what)
+{
+	CU_assertImplementation(ok, line, what, "talk", "", CU_FALSE);
+}
+
+uint8_t talk_byte(uint32_t place)
+{
+	return (uint8_t)(place * 37 + (place >> 8) * 11 + (place >> 16));
+}
+
+/* ---- text to segment ------------------------------------------------------------------------ */
+
+static const char flag_letters[] = "FSRPAU";
+
+static _Noreturn void bad(const char *text)
+{
+	printf("  bad segment in test: %s\n", text);
+	exit(2);
+}
+
+static void parse_option(struct seg *s, const char *opt, const char *text)
+{
+	unsigned a, b;
+	int used;
+
+	if (sscanf(opt, "mss %u", &a) == 1) {
+		s->mss = (uint16_t)a;
+	} else if (sscanf(opt, "scale %u", &a) == 1) {
+		s->scale = (int)a;
+	} else if (strncmp(opt, "sackok", 6) == 0) {
+		s->sack_ok = true;
+	} else if (sscanf(opt, "ts %u %u", &a, &b) == 2) {
+		s->has_ts = true;
+		s->ts_val = a;
+		s->ts_ecr = b;
+	} else if (strncmp(opt, "sack", 4) == 0) {
+		for (opt += 4; sscanf(opt, " %u:%u%n", &a, &b, &used) == 2; opt += used) {
+			s->blocks[s->n_blocks][0] = a;
+			s->blocks[s->n_blocks++][1] = b;
+		}
+	} else {
+		bad(text);
+	}
+}
+
+static void parse_options(struct seg *s, const char *p, const char *text)
+{
+	char copy[160], *save, *opt;
+
+	s->seen |= SEEN_OPTS;
+	snprintf(copy, sizeof(copy), "%.*s", (int)strcspn(p, ">"), p);
+	for (opt = strtok_r(copy, ",", &save); opt; opt = strtok_r(NULL, ",", &save))
+		parse_option(s, opt + strspn(opt, " "), text);
+}
+
+static struct seg parse(const char *text)
+{
+	struct seg s = {.scale = -1, .win = 65535};
+	const char *p = text, *at;
+	int used;
+
+	for (; *p && *p != ' '; p++) {
+		at = strchr(flag_letters, *p);
+		if (at)
+			s.flags |= (uint8_t)(1u << (at - flag_letters));
+		else if (*p != '0')
+			bad(text);
+	}
+	if (sscanf(p, " %u%n", &s.seq, &used) != 1)
+		bad(text);
+	p += used;
+	s.end = s.seq;
+	s.seen |= SEEN_SEQ;
+	if (sscanf(p, ":%u%n", &s.end, &used) == 1)
+		p += used;
+	at = strstr(p, " ack ");
+	if (at && sscanf(at, " ack %u", &s.ack) == 1)
+		s.seen |= SEEN_ACK;
+	at = strstr(p, " win ");
+	if (at && sscanf(at, " win %u", &s.win) == 1)
+		s.seen |= SEEN_WIN;
+	at = strchr(p, '<');
+	if (at)
+		parse_options(&s, at + 1, text);
+	return s;
+}
+
+static void print(const struct seg *s, char *out, size_t size)
+{
+	char flags[8] = "", opts[96] = "";
+	unsigned i, n = 0;
+
+	for (i = 0; i < 6; i++)
+		if (s->flags & 1u << i)
+			flags[n++] = flag_letters[i];
+	n = 0;
+	if (s->mss)
+		n += (unsigned)sprintf(opts + n, "mss %u,", s->mss);
+	if (s->scale >= 0)
+		n += (unsigned)sprintf(opts + n, "scale %d,", s->scale);
+	if (s->sack_ok)
+		n += (unsigned)sprintf(opts + n, "sackok,");
+	if (s->has_ts)
+		n += (unsigned)sprintf(opts + n, "ts %u %u,", s->ts_val, s->ts_ecr);
+	for (i = 0; i < s->n_blocks && i < 3; i++)
+		n += (unsigned)sprintf(opts + n, "sack %u:%u,", s->blocks[i][0], s->blocks[i][1]);
+	if (n)
+		opts[n - 1] = 0;
+	snprintf(out, size, "%s %u:%u ack %u win %u <%s>", flags, s->seq, s->end, s->ack, s->win,
+		opts);
+}
+
+/* ---- segment to packet ---------------------------------------------------------------------- */
+
+static struct ends ends_to_us(void)
+{
+	return (struct ends){peer_mac, our_mac, packets_ip(talk.v6 ? "fd00::2" : "10.0.0.2"),
+		packets_ip(talk.v6 ? "fd00::1" : "10.0.0.1")};
+}
+
+static uint8_t *put16(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+	return p + 2;
+}
+
+static uint8_t *put32(uint8_t *p, uint32_t v)
+{
+	return put16(put16(p, v >> 16), v & 0xffff);
+}
+
+static uint8_t *put_options(uint8_t *p, const struct seg *s)
+{
+	unsigned i;
+
+	if (s->mss)
+		p = put16(put16(p, 0x0204), s->mss);
+	if (s->scale >= 0)
+		p = put16(put16(p, 0x0103), 0x0300 | (uint32_t)s->scale);
+	if (s->sack_ok)
+		p = put32(p, 0x01010402);
+	if (s->has_ts)
+		p = put32(put32(put32(p, 0x0101080a), s->ts_val), s->ts_ecr);
+	if (s->n_blocks)
+		p = put32(p, 0x01010500 | (2 + 8 * s->n_blocks));
+	for (i = 0; i < s->n_blocks; i++) {
+		p = put32(p, talk.our_isn + s->blocks[i][0]);
+		p = put32(p, talk.our_isn + s->blocks[i][1]);
+	}
+	return p;
+}
+
+static void write_frame(struct frame *f, const struct seg *s)
+{
+	struct ends e = ends_to_us();
+	uint8_t b[4096], *p = b, *q;
+	uint32_t i;
+
+	memset(b, 0, 20);
+	put16(b, talk.peer_port);
+	put16(b + 2, talk.our_port);
+	put32(b + 4, talk.peer_isn + s->seq);
+	put32(b + 8, s->flags & 16 ? talk.our_isn + s->ack : 0);
+	b[13] = s->flags;
+	put16(b + 14, s->win);
+	q = put_options(b + 20, s);
+	b[12] = (uint8_t)((q - b) / 4 << 4);
+	for (i = s->seq; i != s->end; i++)
+		*q++ = talk_byte(i - 1);
+	frame_ip(f, &e, IPPROTO_TCP, p, (unsigned)(q - p));
+	frame_fix_transport(f);
+}
+
+static struct rte_mbuf *to_mbuf(const struct frame *f)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
+
+	memcpy(rte_pktmbuf_append(m, (uint16_t)f->len), f->b, f->len);
+	return m;
+}
+
+/* ---- packet to segment ---------------------------------------------------------------------- */
+
+static uint32_t get16(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 8 | p[1];
+}
+
+static uint32_t get32(const uint8_t *p)
+{
+	return get16(p) << 16 | get16(p + 2);
+}
+
+static void read_option(struct seg *s, const uint8_t *p)
+{
+	unsigned i;
+
+	switch (p[0]) {
+	case 2:
+		s->mss = (uint16_t)get16(p + 2);
+		break;
+	case 3:
+		s->scale = p[2];
+		break;
+	case 4:
+		s->sack_ok = true;
+		break;
+	case 5:
+		s->n_blocks = (p[1] - 2u) / 8;
+		for (i = 0; i < s->n_blocks; i++) {
+			s->blocks[i][0] = get32(p + 2 + 8 * i) - talk.peer_isn;
+			s->blocks[i][1] = get32(p + 6 + 8 * i) - talk.peer_isn;
+		}
+		break;
+	case 8:
+		s->has_ts = true;
+		s->ts_val = get32(p + 2);
+		s->ts_ecr = get32(p + 6);
+		break;
+	}
+}
+
+static bool is_tcp(const struct frame *f)
+{
+	return get16(f->b + 12) == 0x0800 ? f->b[23] == IPPROTO_TCP
+	                                  : get16(f->b + 12) == 0x86dd && f->b[20] == IPPROTO_TCP;
+}
+
+static void read_frame(struct sent *out, const struct frame *f)
+{
+	unsigned ip = get16(f->b + 12) == 0x0800 ? 20 : 40, at;
+	unsigned total = ip == 20 ? get16(f->b + 16) : 40 + get16(f->b + 18);
+	const uint8_t *h = f->b + 14 + ip;
+	unsigned len = total - ip - (h[12] >> 4) * 4u, i;
+	struct seg *s = &out->seg;
+
+	*s = (struct seg){.scale = -1, .flags = h[13] & 0x3f, .win = get16(h + 14)};
+	if (s->flags & 2)
+		talk.our_isn = get32(h + 4);
+	s->seq = get32(h + 4) - talk.our_isn;
+	s->end = s->seq + len;
+	s->ack = s->flags & 16 ? get32(h + 8) - talk.peer_isn : 0;
+	for (at = 20; at < (h[12] >> 4) * 4u && h[at] != 0; at += h[at] == 1 ? 1 : h[at + 1])
+		if (h[at] != 1)
+			read_option(s, h + at);
+	out->payload_ok = true;
+	for (i = 0; i < len; i++)
+		out->payload_ok &= h[(h[12] >> 4) * 4u + i] == talk_byte(s->seq + i - 1);
+	talk.ts_heard = s->has_ts ? s->ts_val : talk.ts_heard;
+	print(s, out->text, sizeof(out->text));
+}
+
+/* ---- the net's turn ------------------------------------------------------------------------- */
+
+static bool is_arp_for_peer(const struct frame *f)
+{
+	static const uint8_t peer_ip[4] = {10, 0, 0, 2};
+
+	return get16(f->b + 12) == 0x0806 && f->b[21] == 1 && memcmp(f->b + 38, peer_ip, 4) == 0;
+}
+
+/* Everything but TCP is answered or left alone here. */
+static void take_other(const struct frame *f)
+{
+	struct perch_ip us = packets_ip("10.0.0.1"), peer = packets_ip("10.0.0.2");
+	struct frame reply;
+	struct rte_mbuf *m;
+
+	if (!is_arp_for_peer(f))
+		return;
+	frame_arp(&reply, &our_mac, 2, &peer_mac, &peer, &our_mac, &us);
+	m = to_mbuf(&reply);
+	perch_net_input(talk.net, 0, &m, 1, talk.now_ns);
+}
+
+static void take_tx(void)
+{
+	struct perch_net *net = talk.net;
+	struct frame f;
+	unsigned i;
+
+	for (i = 0; i < net->n_tx; i++) {
+		frame_from_mbuf(&f, net->tx[i]);
+		rte_pktmbuf_free(net->tx[i]);
+		if (!is_tcp(&f)) {
+			take_other(&f);
+			continue;
+		}
+		if (sent_tail == SENT_MAX)
+			bad("too many segments are waiting for tx");
+		sent[sent_tail].at_ns = talk.now_ns;
+		read_frame(&sent[sent_tail++], &f);
+	}
+	net->n_tx = 0;
+}
+
+static void turn(void)
+{
+	int64_t deadline_ns;
+	uint32_t id;
+
+	perch_net_output(talk.net, talk.now_ns);
+	while (perch_net_next_arm(talk.net, &id, &deadline_ns))
+		deadlines[id] = RTE_MIN(deadlines[id], deadline_ns);
+	take_tx();
+}
+
+static unsigned earliest(void)
+{
+	unsigned i, best = 0;
+
+	for (i = 1; i < FLOWS_MAX; i++)
+		if (deadlines[i] < deadlines[best])
+			best = i;
+	return best;
+}
+
+/* To the next deadline, or to end_ns. */
+static void step(int64_t end_ns)
+{
+	unsigned id = earliest();
+	int64_t tick_ns = perch_net_next_tick(talk.net);
+	int64_t next_ns = RTE_MIN(RTE_MIN(deadlines[id], tick_ns), end_ns);
+
+	talk.now_ns = RTE_MAX(talk.now_ns, next_ns);
+	perch_net_tick(talk.net, talk.now_ns);
+	if (deadlines[id] <= talk.now_ns)
+		deadlines[id] = perch_net_expire(talk.net, id, talk.now_ns);
+	turn();
+}
+
+void pass(int64_t ns)
+{
+	int64_t end_ns = talk.now_ns + ns;
+
+	turn();
+	do {
+		step(end_ns);
+	} while (talk.now_ns < end_ns);
+}
+
+/* ---- what cases call ------------------------------------------------------------------------ */
+
+void talk_start(const char *name)
+{
+	pool = packets_start(name);
+}
+
+struct perch_net_config talk_config(void)
+{
+	struct perch_net_config cfg = {
+		.pool = pool,
+		.n_ifs = 1,
+		.seed = 3,
+		.secret = "conversations",
+		.now_ns = SECOND,
+		.max_flows = FLOWS_MAX,
+		.rto_min_ns = 200 * MS,
+	};
+	struct perch_net_if *nif = &cfg.ifs[0];
+
+	memcpy(nif->mac.addr_bytes, our_mac.b, 6);
+	nif->n_addrs = 2;
+	nif->addrs[0] = (struct perch_net_addr){.ip = packets_ip("10.0.0.1"), .prefix_len = 24};
+	nif->addrs[1] = (struct perch_net_addr){.ip = packets_ip("fd00::1"), .prefix_len = 64};
+	return cfg;
+}
+
+static void meet_peer(void)
+{
+	static const struct mac nobody;
+	struct perch_ip us = packets_ip("10.0.0.1"), peer = packets_ip("10.0.0.2");
+	struct ends e = {peer_mac, our_mac, packets_ip("fd00::2"), packets_ip("fd00::1")};
+	struct frame f;
+	struct rte_mbuf *m[2];
+
+	frame_arp(&f, &packets_broadcast, 1, &peer_mac, &peer, &nobody, &us);
+	m[0] = to_mbuf(&f);
+	frame_nd(&f, &e, 135, 0, &e.dst, &peer_mac);
+	m[1] = to_mbuf(&f);
+	perch_net_input(talk.net, 0, m, 2, talk.now_ns);
+}
+
+void talk_begin_with(const struct perch_net_config *cfg)
+{
+	size_t bytes = perch_net_bytes(cfg);
+	unsigned i;
+
+	pool_level = rte_mempool_avail_count(pool);
+	memory = aligned_alloc(64, bytes);
+	memset(memory, 0, bytes);
+	talk = (struct talk){.now_ns = cfg->now_ns, .peer_port = 4000, .our_port = 80,
+		.peer_isn = 1000000};
+	sent_head = sent_tail = n_burst = 0;
+	holding = false;
+	for (i = 0; i < FLOWS_MAX; i++)
+		deadlines[i] = PERCH_NET_NEVER;
+	if (perch_net_open(&talk.net, memory, cfg) < 0)
+		bad("perch_net_open refused the configuration");
+	meet_peer();
+	pass(5 * SECOND);
+}
+
+void talk_begin(void)
+{
+	struct perch_net_config cfg = talk_config();
+
+	talk_begin_with(&cfg);
+}
+
+void talk_end(void)
+{
+	perch_net_close(talk.net);
+	free(memory);
+	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool), pool_level);
+}
+
+void hold(void)
+{
+	holding = true;
+}
+
+void release(void)
+{
+	holding = false;
+	perch_net_input(talk.net, 0, burst, n_burst, talk.now_ns);
+	n_burst = 0;
+}
+
+static void fill_in(struct seg *s)
+{
+	if (!(s->seen & SEEN_ACK))
+		s->ack = talk.ack_due;
+	if (!(s->seen & SEEN_OPTS) && talk.ts_agreed) {
+		s->has_ts = true;
+		s->ts_val = talk.ts_val;
+		s->ts_ecr = talk.ts_heard;
+	}
+}
+
+void talk_rx(unsigned line, const char *text)
+{
+	struct seg s = parse(text);
+	struct frame f;
+
+	(void)line;
+	fill_in(&s);
+	write_frame(&f, &s);
+	if (n_burst == BURST_MAX)
+		bad("too many segments are held");
+	burst[n_burst++] = to_mbuf(&f);
+	if (!holding)
+		release();
+}
+
+static void fail(unsigned line, const char *wanted, const char *got)
+{
+	char text[400];
+
+	snprintf(text, sizeof(text), "wanted tx \"%s\", got \"%s\"", wanted, got);
+	talk_check(line, false, text);
+}
+
+static bool options_match(const struct seg *a, const struct seg *b)
+{
+	unsigned i;
+
+	if (a->mss != b->mss || a->scale != b->scale || a->sack_ok != b->sack_ok ||
+		a->has_ts != b->has_ts || a->n_blocks != b->n_blocks)
+		return false;
+	for (i = 0; i < a->n_blocks; i++)
+		if (a->blocks[i][0] != b->blocks[i][0] || a->blocks[i][1] != b->blocks[i][1])
+			return false;
+	return !a->has_ts || a->ts_ecr == b->ts_ecr; /* our own clock is our own affair */
+}
+
+static bool matches(const struct seg *want, const struct seg *got)
+{
+	const uint8_t psh = 8;
+
+	if ((want->flags | psh) != (got->flags | psh) || want->seq != got->seq ||
+		want->end != got->end)
+		return false;
+	if ((want->seen & SEEN_ACK) && want->ack != got->ack)
+		return false;
+	if ((want->seen & SEEN_WIN) && want->win != got->win)
+		return false;
+	return !(want->seen & SEEN_OPTS) || options_match(want, got);
+}
+
+void talk_tx(unsigned line, const char *text)
+{
+	struct seg want = parse(text);
+	struct sent *s;
+	uint32_t after;
+
+	turn();
+	if (sent_head == sent_tail) {
+		fail(line, text, "nothing");
+		return;
+	}
+	s = &sent[sent_head++];
+	if (!matches(&want, &s->seg))
+		fail(line, text, s->text);
+	else if (!s->payload_ok)
+		fail(line, text, "the wrong bytes");
+	else
+		talk_check(line, true, "tx");
+	after = s->seg.end + !!(s->seg.flags & 2) + !!(s->seg.flags & 1);
+	if ((int32_t)(after - talk.ack_due) > 0)
+		talk.ack_due = after;
+	if (sent_head == sent_tail)
+		sent_head = sent_tail = 0;
+}
+
+void talk_none(unsigned line)
+{
+	turn();
+	if (sent_head == sent_tail)
+		talk_check(line, true, "no tx");
+	else
+		fail(line, "nothing", sent[sent_head].text);
+}
+
+void talk_quiet(unsigned line, int64_t ns)
+{
+	pass(ns);
+	talk_none(line);
+}
+
+void talk_tx_after(unsigned line, int64_t min_ns, int64_t max_ns, const char *text)
+{
+	int64_t start_ns = talk.now_ns, end_ns = start_ns + max_ns;
+	char found[64];
+
+	talk_none(line);
+	while (sent_head == sent_tail && talk.now_ns < end_ns)
+		step(end_ns);
+	if (sent_head != sent_tail && talk.now_ns - start_ns < min_ns) {
+		snprintf(found, sizeof(found), "it already after %.3f ms",
+			(double)(talk.now_ns - start_ns) / 1e6);
+		fail(line, text, found);
+	}
+	talk_tx(line, text);
+}
+
+uint64_t drops(enum perch_drop why)
+{
+	return talk.net->drops[why];
+}
+
+void talk_dropped(unsigned line, unsigned why, const char *text)
+{
+	uint64_t before = drops(why);
+	char what[200];
+
+	talk_rx(line, text);
+	snprintf(what, sizeof(what), "\"%s\" is dropped as %s", text, perch_drop_texts[why].name);
+	talk_check(line, drops(why) == before + 1, what);
+}
+
+void talk_event(unsigned line, unsigned events)
+{
+	struct perch_flow *f = perch_net_next_ready(talk.net);
+	char what[80];
+
+	if (!f) {
+		snprintf(what, sizeof(what), "events 0x%x, but no flow is ready", events);
+		talk_check(line, events == 0, what);
+		return;
+	}
+	snprintf(what, sizeof(what), "events 0x%x, got 0x%x", events, f->events);
+	talk_check(line, f->events == events, what);
+	if (f->events & PERCH_FLOW_ACCEPTED)
+		talk.c = (struct perch_tcb *)f;
+	talk_check(line, f == &talk.c->flow, "the event is for the connection");
+	f->events = 0;
+}
+
+void talk_read(unsigned line, uint32_t n)
+{
+	uint32_t done, part, i;
+	const uint8_t *bytes;
+	const void *view;
+	bool ok = true;
+
+	talk_check(line, perch_tcp_readable(talk.c) >= n, "so many bytes are readable");
+	for (done = 0; done < n && ok; done += part) {
+		part = RTE_MIN(perch_tcp_peek(talk.c, &view), n - done);
+		bytes = view;
+		ok = part > 0;
+		for (i = 0; i < part; i++)
+			ok &= bytes[i] == talk_byte(talk.read++);
+		perch_tcp_consume(talk.net, talk.c, part);
+	}
+	talk_check(line, ok, "the bytes read are those that were sent");
+}
+
+void talk_write(unsigned line, uint32_t n)
+{
+	static uint8_t bytes[1 << 20];
+	uint32_t i;
+
+	for (i = 0; i < n; i++)
+		bytes[i] = talk_byte(talk.written + i);
+	talk_check(line, perch_tcp_write(talk.net, talk.c, bytes, n) == n, "all bytes are taken");
+	talk.written += n;
+}
+
+void listens(void)
+{
+	struct perch_ip any = {.d = {0, 0}};
+
+	CU_ASSERT_EQUAL(perch_tcp_listen(talk.net, &any, talk.our_port, 0, &talk), 0);
+}
+
+static void begin_options(char *out, size_t size, const char *flags, const char *options)
+{
+	snprintf(out, size, "%s %s <%s>", flags, flags[1] == 'A' ? "0 ack 1 win 65535" : "0 win 65535",
+		options);
+	talk.ts_agreed = strstr(options, "ts ") != NULL;
+}
+
+void accepts(const char *options)
+{
+	char syn[160];
+
+	begin_options(syn, sizeof(syn), "S", options);
+	if (talk.ts_agreed)
+		talk.ts_val = parse(syn).ts_val;
+	listens();
+	rx(syn);
+	tx("SA 0 ack 1");
+	rx("A 1 ack 1");
+	event(PERCH_FLOW_ACCEPTED);
+	no_tx();
+}
+
+void dials(void)
+{
+	struct ends e = ends_to_us();
+
+	CU_ASSERT_EQUAL(perch_tcp_connect(talk.net, &e.dst, talk.our_port, &e.src, talk.peer_port,
+		talk.now_ns, &talk.c), 0);
+}
+
+void connects(const char *options)
+{
+	char syn[160];
+
+	dials();
+	tx("S 0");
+	begin_options(syn, sizeof(syn), "SA", options);
+	if (talk.ts_agreed)
+		talk.ts_val = parse(syn).ts_val;
+	rx(syn);
+	event(PERCH_FLOW_CONNECTED | PERCH_FLOW_WRITABLE);
+	tx("A 1 ack 1");
+	no_tx();
+}

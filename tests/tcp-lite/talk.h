@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Conversations with a net, written as the segments that go to and fro, in virtual time:
+ *
+ *	rx("S 0 win 65535 <mss 1460>");
+ *	tx("SA 0 ack 1 <mss 1460>");
+ *	rx("A 1 ack 1 win 1000");
+ *	rx("PA 1:101 ack 1");
+ *	tx("A 1 ack 101");
+ *	quiet(200 * MS);
+ *
+ * A segment is FLAGS SEQ[:END] [ack N] [win N] [<options>]; END - SEQ is the payload. Flags are the
+ * letters S A F R P U, or 0 for none. Options: mss N, scale N, sackok, ts VAL ECR, sack A:B ...,
+ * separated by commas. Sequence numbers count from the ISN of their sender, whatever that is. What
+ * an rx does not say: ack (what it should be), win 65535 and no options, but ts where timestamps
+ * were agreed. What a tx does not say is not looked at, PSH neither. Payload bytes are a function of
+ * their place in the stream, and are always checked.
+ *
+ * We are 10.0.0.1 or fd00::1 port 80; the peer is 10.0.0.2 or fd00::2 port 4000.
+ */
+#ifndef PERCH_TESTS_TCP_LITE_TALK_H
+#define PERCH_TESTS_TCP_LITE_TALK_H
+
+#include "tcp-lite/net.h"
+#include "tcp-lite/tcp.h"
+#include "tests/suite.h"
+
+#define MS INT64_C(1000000)
+#define SECOND INT64_C(1000000000)
+
+struct talk {
+	struct perch_net *net;
+	struct perch_tcb *c;    /* the connection that the case is about */
+	int64_t now_ns;
+	uint32_t peer_isn;      /* may be set before the first rx */
+	uint32_t our_isn;       /* learnt from our SYN */
+	uint16_t peer_port, our_port;
+	bool v6, ts_agreed;
+	uint32_t ts_val;        /* what an rx without <ts> says */
+	uint32_t ts_heard;      /* our last timestamp, which it echoes */
+	uint32_t written, read; /* bytes so far, which say what the next ones are */
+	uint32_t ack_due;       /* relative: what a correct peer would acknowledge */
+};
+
+extern struct talk talk;
+
+/* Once per program; exits with 77 when the EAL cannot be started. */
+void talk_start(const char *name);
+/* The usual configuration, to be changed by a case before talk_begin_with. */
+struct perch_net_config talk_config(void);
+void talk_begin(void);
+void talk_begin_with(const struct perch_net_config *cfg);
+/* Closes the net and asserts that no packet is missing. */
+void talk_end(void);
+
+/* Each asserts that it went as it says; they are called through the macros below. */
+void talk_rx(unsigned line, const char *segment);
+void talk_tx(unsigned line, const char *segment);
+void talk_none(unsigned line);
+void talk_quiet(unsigned line, int64_t ns);
+void talk_tx_after(unsigned line, int64_t min_ns, int64_t max_ns, const char *segment);
+void talk_dropped(unsigned line, unsigned why, const char *segment);
+void talk_event(unsigned line, unsigned events);
+void talk_read(unsigned line, uint32_t n);
+void talk_write(unsigned line, uint32_t n);
+void talk_check(unsigned line, bool ok, const char *what);
+
+#define rx(segment) talk_rx(__LINE__, segment)
+/* The next segment that we send, now. */
+#define tx(segment) talk_tx(__LINE__, segment)
+/* There is none. */
+#define no_tx() talk_none(__LINE__)
+/* Nothing is sent for so long. */
+#define quiet(ns) talk_quiet(__LINE__, ns)
+/* The next one leaves after min to max from now. */
+#define tx_after(min_ns, max_ns, segment) talk_tx_after(__LINE__, min_ns, max_ns, segment)
+/* This segment is dropped by that name, once. */
+#define dropped(why, segment) talk_dropped(__LINE__, PERCH_DROP_##why, segment)
+/* The next ready flow is talk.c and has these events (with ACCEPTED: it becomes talk.c). */
+#define event(events) talk_event(__LINE__, events)
+#define reads(n) talk_read(__LINE__, n)
+#define writes(n) talk_write(__LINE__, n)
+#define check(what) talk_check(__LINE__, what, #what)
+
+/* Segments given between hold and release arrive in one burst. */
+void hold(void);
+void release(void);
+/* Time goes by; what is sent waits for tx. */
+void pass(int64_t ns);
+
+/* Listen on our port. */
+void listens(void);
+/* The handshake, passive, with the peer's SYN options; leaves talk.c established. */
+void accepts(const char *syn_options);
+/* Active open: the SYN waits for tx. */
+void dials(void);
+/* The handshake, active. */
+void connects(const char *syn_options);
+uint64_t drops(enum perch_drop why);
+uint8_t talk_byte(uint32_t place);
+
+#define DROPS(why) drops(PERCH_DROP_##why)
+
+#endif
