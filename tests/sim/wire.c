@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/sim/wire.h"
+
+#include <netinet/in.h>
+
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_tcp.h>
+
+uint64_t rng_next(struct rng *r)
+{
+	uint64_t z = r->state += 0x9e3779b97f4a7c15;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+	return z ^ (z >> 31);
+}
+
+uint64_t rng_below(struct rng *r, uint64_t n)
+{
+	return rng_next(r) % n;
+}
+
+bool rng_chance(struct rng *r, double p)
+{
+	return (double)(rng_next(r) >> 11) * 0x1p-53 < p;
+}
+
+/* ---- pcap ----------------------------------------------------------------------------------- */
+
+FILE *wire_pcap_open(const char *path)
+{
+	const uint32_t header[6] = {0xa1b23c4d, 2 | 4 << 16, 0, 0, 65535, 1};
+	FILE *f = fopen(path, "wb");
+
+	if (f)
+		fwrite(header, sizeof(header), 1, f);
+	return f;
+}
+
+static void record(struct wire *w, const struct rte_mbuf *m, int64_t now_ns)
+{
+	uint32_t head[4] = {(uint32_t)(now_ns / 1000000000), (uint32_t)(now_ns % 1000000000),
+		m->data_len, m->pkt_len};
+
+	if (!w->pcap)
+		return;
+	fwrite(head, sizeof(head), 1, w->pcap);
+	fwrite(rte_pktmbuf_mtod(m, const void *), m->data_len, 1, w->pcap);
+}
+
+/* ---- the rules ------------------------------------------------------------------------------ */
+
+struct view { /* a TCP packet of ours, which is well formed */
+	struct rte_tcp_hdr *tcp;
+	uint32_t payload;
+	bool v4;
+};
+
+static bool look(struct rte_mbuf *m, struct view *v)
+{
+	struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
+
+	if (eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4)) {
+		struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(eth + 1);
+
+		v->v4 = true;
+		v->tcp = (struct rte_tcp_hdr *)(ip + 1);
+		v->payload = rte_be_to_cpu_16(ip->total_length) - sizeof(*ip);
+		if (ip->next_proto_id != IPPROTO_TCP)
+			return false;
+	} else if (eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV6)) {
+		struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)(eth + 1);
+
+		v->v4 = false;
+		v->tcp = (struct rte_tcp_hdr *)(ip + 1);
+		v->payload = rte_be_to_cpu_16(ip->payload_len);
+		if (ip->proto != IPPROTO_TCP)
+			return false;
+	} else {
+		return false;
+	}
+	v->payload -= (v->tcp->data_off >> 4) * 4u;
+	return true;
+}
+
+static void learn_scale(struct wire_end *e, const struct rte_tcp_hdr *h)
+{
+	const uint8_t *o = (const uint8_t *)(h + 1), *end = (const uint8_t *)h + (h->data_off >> 4) * 4;
+
+	e->scaled = false;
+	for (; o < end && *o != 0; o += *o == 1 ? 1 : o[1])
+		if (*o == 3) {
+			e->scaled = true;
+			e->scale = o[2];
+		}
+}
+
+static void break_rule(struct wire *w, const char *rule)
+{
+	if (!w->broken)
+		w->broken = rule;
+}
+
+/* RFC 9293 section 3.8.6: the right edge never moves left, and nobody sends beyond it (but for a
+ * probe of a closed window). */
+static void watch(struct wire *w, unsigned from, struct rte_mbuf *m)
+{
+	struct wire_end *e = &w->ends[from], *peer = &w->ends[!from];
+	uint32_t seq, edge, wnd;
+	struct view v;
+	bool syn;
+
+	if (!look(m, &v) || v.tcp->tcp_flags & RTE_TCP_RST_FLAG)
+		return;
+	syn = v.tcp->tcp_flags & RTE_TCP_SYN_FLAG;
+	seq = rte_be_to_cpu_32(v.tcp->sent_seq);
+	if (syn) {
+		e->seen = e->synced = false;
+		learn_scale(e, v.tcp);
+	}
+	if (v.tcp->tcp_flags & RTE_TCP_ACK_FLAG) {
+		wnd = rte_be_to_cpu_16(v.tcp->rx_win);
+		if (!syn && e->scaled && peer->scaled)
+			wnd <<= e->scale;
+		edge = rte_be_to_cpu_32(v.tcp->recv_ack) + wnd;
+		if (e->seen && (int32_t)(edge - e->right_edge) < 0)
+			break_rule(w, "a window's right edge moved left");
+		e->right_edge = edge;
+		e->seen = true;
+	}
+	if (v.payload > 0 && peer->seen && (int32_t)(seq + v.payload - peer->right_edge) > 0)
+		break_rule(w, "data was sent beyond the peer's window");
+	w->tcp_payloads += v.payload > 0;
+}
+
+/* ---- the wire ------------------------------------------------------------------------------- */
+
+static bool earlier(const struct wire_packet *a, const struct wire_packet *b)
+{
+	return a->at_ns != b->at_ns ? a->at_ns < b->at_ns : a->order < b->order;
+}
+
+static void push(struct wire *w, struct wire_packet p)
+{
+	unsigned i = w->n++;
+
+	for (; i > 0 && earlier(&p, &w->heap[(i - 1) / 2]); i = (i - 1) / 2)
+		w->heap[i] = w->heap[(i - 1) / 2];
+	w->heap[i] = p;
+}
+
+static struct wire_packet pop(struct wire *w)
+{
+	struct wire_packet first = w->heap[0], last = w->heap[--w->n];
+	unsigned i = 0, child;
+
+	while ((child = 2 * i + 1) < w->n) {
+		if (child + 1 < w->n && earlier(&w->heap[child + 1], &w->heap[child]))
+			child++;
+		if (!earlier(&w->heap[child], &last))
+			break;
+		w->heap[i] = w->heap[child];
+		i = child;
+	}
+	w->heap[i] = last;
+	return first;
+}
+
+/* One bit of the IP packet: ARP has no checksum, and a real link's CRC would catch it. */
+static void corrupt(struct wire *w, struct rte_mbuf *m)
+{
+	uint8_t *eth = rte_pktmbuf_mtod(m, uint8_t *);
+
+	if (eth[12] == 8 && eth[13] == 6)
+		return;
+	eth[14 + rng_below(&w->rng, m->data_len - 14)] ^= (uint8_t)(1 << rng_below(&w->rng, 8));
+}
+
+/* A planted bug: one payload byte is another, and the checksum says that it is right. */
+static void plant_byte(struct wire *w, struct rte_mbuf *m)
+{
+	struct view v;
+	uint8_t *p;
+
+	if (w->tcp_payloads != 5 || !look(m, &v) || v.payload == 0)
+		return;
+	p = (uint8_t *)v.tcp + (v.tcp->data_off >> 4) * 4;
+	p[0] ^= 0x55;
+	v.tcp->cksum = 0;
+	v.tcp->cksum = v.v4 ? rte_ipv4_udptcp_cksum((void *)((uint8_t *)v.tcp - 20), v.tcp)
+	                    : rte_ipv6_udptcp_cksum((void *)((uint8_t *)v.tcp - 40), v.tcp);
+}
+
+static void carry(struct wire *w, unsigned from, const struct rte_mbuf *m, int64_t now_ns)
+{
+	struct rte_mbuf *copy = rte_pktmbuf_copy(m, w->pool, 0, UINT32_MAX);
+	int64_t at_ns = now_ns + w->cfg.delay_ns;
+
+	if (!copy)
+		return;
+	if (w->cfg.jitter_ns)
+		at_ns += (int64_t)rng_below(&w->rng, (uint64_t)w->cfg.jitter_ns);
+	if (rng_chance(&w->rng, w->cfg.reorder))
+		at_ns += w->cfg.delay_ns + (int64_t)rng_below(&w->rng, 2000000);
+	if (rng_chance(&w->rng, w->cfg.corrupt))
+		corrupt(w, copy);
+	if (rng_chance(&w->rng, w->cfg.truncate))
+		rte_pktmbuf_trim(copy, (uint16_t)rng_below(&w->rng, copy->pkt_len));
+	if (w->cfg.plant == PLANT_BYTE)
+		plant_byte(w, copy);
+	push(w, (struct wire_packet){at_ns, w->order++, copy, !from});
+}
+
+void wire_send(struct wire *w, unsigned from, struct rte_mbuf *m, int64_t now_ns)
+{
+	record(w, m, now_ns);
+	watch(w, from, m);
+	w->carried++;
+	if (w->n + 2 <= WIRE_ROOM && !rng_chance(&w->rng, w->cfg.loss) &&
+		!(w->cfg.plant == PLANT_BLACKHOLE && w->tcp_payloads > 5)) {
+		carry(w, from, m, now_ns);
+		if (rng_chance(&w->rng, w->cfg.duplicate))
+			carry(w, from, m, now_ns);
+	}
+	rte_pktmbuf_free(m);
+}
+
+int64_t wire_next(const struct wire *w)
+{
+	return w->n ? w->heap[0].at_ns : INT64_MAX;
+}
+
+struct rte_mbuf *wire_receive(struct wire *w, int64_t now_ns, unsigned *to)
+{
+	struct wire_packet p;
+
+	if (w->n == 0 || w->heap[0].at_ns > now_ns)
+		return NULL;
+	p = pop(w);
+	*to = p.to;
+	return p.m;
+}
+
+void wire_clear(struct wire *w)
+{
+	while (w->n > 0)
+		rte_pktmbuf_free(w->heap[--w->n].m);
+	if (w->pcap)
+		fclose(w->pcap);
+	w->pcap = NULL;
+}
