@@ -113,8 +113,8 @@ void perch_tcp_acked(struct perch_net *net, struct perch_tcb *c, const struct pe
 
 	if (o)
 		taken = take_acked(o, s->ack);
+	take_window(c, s); /* asks whether SND.UNA moves */
 	c->snd_una = s->ack;
-	take_window(c, s);
 	measure(net, c, &taken, s);
 	if (unlikely(s->opts.n_blocks))
 		perch_tcp_recover_sack(net, c, &s->opts);
