@@ -4,6 +4,8 @@
  */
 #include "tcp-lite/tcp_inside.h"
 
+enum { DELACK_MOST_MS = 500 }; /* RFC 1122 section 4.2.3.2 */
+
 struct taken { /* what one ACK took out of the outbox */
 	uint32_t segments;
 	int64_t sent_ns;   /* when the last of them was sent */
@@ -58,7 +60,9 @@ static struct taken take_acked(struct perch_outbox *o, uint32_t ack)
 }
 
 /* Karn: what was sent twice times nothing, unless timestamps tell which of the two it was (RFC 7323
- * section 4); they only tell it to the millisecond. */
+ * section 4); they only tell it to the millisecond. An echo that is older than a round trip and the
+ * longest delayed ACK (RFC 1122 section 4.2.3.2) explain answers a copy that came first while its
+ * ACKs were lost: that was no round trip. */
 static void measure(struct perch_net *net, struct perch_tcb *c, const struct taken *t,
 	const struct perch_segment *s)
 {
@@ -68,7 +72,7 @@ static void measure(struct perch_net *net, struct perch_tcb *c, const struct tak
 		perch_tcp_rtt_sample(net, c, net->now_ns - t->sent_ns);
 	} else if (t->again && (c->marks & TCB_TS) && s->opts.has_ts && s->opts.ts_ecr != 0) {
 		ms = (int32_t)(tcp_now_ms(net) + c->ts_offset - s->opts.ts_ecr);
-		if (ms >= 0)
+		if (ms >= 0 && ms <= (int32_t)(2 * (c->rto_us / 1000)) + DELACK_MOST_MS)
 			perch_tcp_rtt_sample(net, c, ms * MS_NS);
 	}
 }

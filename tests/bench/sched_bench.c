@@ -4,8 +4,8 @@
  * figure to reach.
  *
  * An event is: wake, resume, three frames of handler that add the packet to a sum, park. Ids come
- * from a list drawn beforehand; bursts are of 32, and with prefetch the control blocks of the next
- * burst are fetched while this one runs.
+ * from a list drawn beforehand; bursts are of 32 different ones, and with prefetch the control
+ * blocks of the next burst are fetched while this one runs.
  *
  * usage: sched_bench [-r rounds] [switch|event|spawn|timer|memory|boost|soak ...]
  */
@@ -85,6 +85,17 @@ static uint64_t draw(void)
 	return seed * 0x2545f4914f6cdd1du >> 16;
 }
 
+/* Is ids[i] new in its burst? Every event is to be a wake of its own. */
+static bool distinct(const uint32_t *ids, uint32_t i)
+{
+	uint32_t k;
+
+	for (k = i - i % BURST; k < i; k++)
+		if (ids[k] == ids[i])
+			return false;
+	return true;
+}
+
 uint32_t *bench_draw(uint32_t population, uint32_t hot)
 {
 	uint32_t *ids = malloc(DRAWN * sizeof(*ids)), *of = malloc(hot * sizeof(*of));
@@ -95,7 +106,9 @@ uint32_t *bench_draw(uint32_t population, uint32_t hot)
 	for (i = 0; i < hot; i++)
 		of[i] = hot == population ? i : (uint32_t)(draw() % population);
 	for (i = 0; i < DRAWN; i++)
-		ids[i] = of[draw() % hot];
+		do
+			ids[i] = of[draw() % hot];
+		while (!distinct(ids, i));
 	free(of);
 	return ids;
 }

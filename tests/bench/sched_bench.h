@@ -15,7 +15,8 @@ double bench_report(const char *name, double (*once)(void *), void *arg, double 
 /* CPU time of body(arg), divided by count. */
 double bench_time(void (*body)(void *), void *arg, double count);
 
-/* BENCH_DRAWN ids, uniformly from `hot` random ones of the population. Free it. */
+/* BENCH_DRAWN ids, uniformly from `hot` random ones of the population, different
+ * within a burst. Free it. */
 uint32_t *bench_draw(uint32_t population, uint32_t hot);
 
 /* The same event over boost.context's fcontext; says so when it was not built in. */

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Kernel-socket clients that the interop tests run inside a namespace: client.py WHAT ARGS."""
+import hashlib
+import os
+import select
+import socket
+import sys
+import threading
+import time
+
+
+def family(host):
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def connect(host, port, timeout=30):
+    end = time.monotonic() + timeout
+    while True:
+        s = socket.socket(family(host), socket.SOCK_STREAM)
+        s.settimeout(timeout)
+        try:
+            s.connect((host, port))
+            return s
+        except OSError:
+            s.close()
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+
+
+def bulk(host, port, size):
+    """Send size random bytes, half-close, and compare the checksum of what comes back."""
+    s = connect(host, int(port))
+    s.settimeout(60)
+    size, sent, got, n = int(size), hashlib.sha256(), hashlib.sha256(), 0
+
+    def send():
+        block, left = os.urandom(1 << 20), size
+        while left:
+            part = block[:min(left, len(block))]
+            sent.update(part)
+            s.sendall(part)
+            left -= len(part)
+        s.shutdown(socket.SHUT_WR)
+
+    start = time.monotonic()
+    writer = threading.Thread(target=send, daemon=True)
+    writer.start()
+    while part := s.recv(1 << 18):
+        got.update(part)
+        n += len(part)
+    writer.join(10)
+    seconds = time.monotonic() - start
+    print(f"{n} bytes back in {seconds:.2f} s, {n * 8 / seconds / 1e6:.0f} Mbit/s")
+    return n == size and sent.digest() == got.digest()
+
+
+def half_close(host, port):
+    """Our FIN first; the rest of the echo, then theirs."""
+    s = connect(host, int(port))
+    s.sendall(b"before")
+    s.shutdown(socket.SHUT_WR)
+    got = b""
+    while part := s.recv(100):
+        got += part
+    return got == b"before"
+
+
+def oneshot(host, port):
+    """They echo once and close first."""
+    s = connect(host, int(port))
+    s.sendall(b"once")
+    got = b""
+    while part := s.recv(100):
+        got += part
+    return got == b"once"
+
+
+def dialled(host, port, own_host):
+    """Ask to be connected to, and talk on that connection."""
+    listener = socket.create_server((own_host, 0), family=family(own_host))
+    listener.settimeout(10)
+    ask = connect(host, int(port))
+    ask.sendall(f"{own_host} {listener.getsockname()[1]}\n".encode())
+    s, _ = listener.accept()
+    s.settimeout(10)
+    s.sendall(b"you called?")
+    ok = s.recv(100) == b"you called?" and ask.recv(100) == b"ok\n"
+    s.shutdown(socket.SHUT_WR)
+    ok = ok and s.recv(1) == b""
+    bad = connect(host, int(port))
+    bad.sendall(b"nonsense\n")
+    return ok and bad.recv(100).startswith(b"error: ")
+
+
+def udp(host, port):
+    s = socket.socket(family(host), socket.SOCK_DGRAM)
+    s.settimeout(2)
+    s.connect((host, int(port)))
+    for size in (0, 1, 100, 1452 if ":" in host else 1472):
+        message = os.urandom(size)
+        for _ in range(5):
+            s.send(message)
+            try:
+                if s.recv(65536) == message:
+                    break
+            except TimeoutError:
+                continue
+        else:
+            return False
+    return True
+
+
+def refused(host, port):
+    """A closed port answers: TCP by RST, UDP by port unreachable."""
+    s = socket.socket(family(host), socket.SOCK_STREAM)
+    s.settimeout(5)
+    tcp = s.connect_ex((host, int(port)))
+    u = socket.socket(family(host), socket.SOCK_DGRAM)
+    u.settimeout(5)
+    u.connect((host, int(port)))
+    u.send(b"anybody?")
+    try:
+        u.recv(10)
+    except ConnectionRefusedError:
+        return tcp == 111
+    return False
+
+
+def many(host, port, count):
+    """That many connections at once, a message on each."""
+    socks = [connect(host, int(port)) for _ in range(int(count))]
+    for i, s in enumerate(socks):
+        s.sendall(f"connection {i}".encode())
+    ok = True
+    for i, s in enumerate(socks):
+        ok = ok and s.recv(100) == f"connection {i}".encode()
+        s.close()
+    return ok
+
+
+def reset(host, port):
+    """A close with unread data on our side is a RST; they must survive it."""
+    for _ in range(20):
+        s = connect(host, int(port))
+        s.sendall(b"x" * 10000)
+        select.select([s], [], [], 5)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        s.close()
+    return half_close(host, port)
+
+
+if __name__ == "__main__":
+    sys.exit(0 if globals()[sys.argv[1]](*sys.argv[2:]) else 1)

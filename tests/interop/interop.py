@@ -1,0 +1,413 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""perch against Linux, over virtual links in network namespaces: interop.py [PART OF A NAME]."""
+import os
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+from lab import BUILD, LINUX4, LINUX6, PERCH4, PERCH6, Lab, Skip, app
+
+CLIENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "client.py")
+BAD_LINK = {"loss": 0.01, "reorder": 0.02, "dup": 0.005, "corrupt": 0.002, "seed": 7}
+SIZE, SIZE_BAD = 100_000_000, 10_000_000
+CASES = {}
+
+
+def case(f):
+    CASES[f.__name__] = f
+    return f
+
+
+def client(lab, *args, timeout=120):
+    r = lab.run("linux", sys.executable, CLIENT, *map(str, args), check=False, timeout=timeout)
+    assert r.returncode == 0, f"client {args}: {r.stdout}{r.stderr}"
+    return r.stdout
+
+
+def stop_clean(echo):
+    status = echo.stop()
+    assert status == 0, f"exit status {status}:\n{echo.text()}"
+    assert "summary" in echo.text()
+    return echo.counters()
+
+
+# ---- Linux calls perch --------------------------------------------------------------------------
+
+def services(lab):
+    """Everything that perch-echo offers, over both families."""
+    for host, own in ((PERCH4, LINUX4), (PERCH6, LINUX6)):
+        lab.run("linux", "ping", "-c", "3", "-i", "0.2", "-W", "2", "-s", "1000", host)
+        client(lab, "half_close", host, 7)
+        client(lab, "oneshot", host, 8)
+        client(lab, "dialled", host, 9, own)
+        client(lab, "udp", host, 7)
+        client(lab, "refused", host, 1000)
+        client(lab, "reset", host, 7)
+        client(lab, "many", host, 7, 200)
+
+
+EXTRA = ("--oneshot-port", "8", "--connect-port", "9")
+
+
+@case
+def af_packet_services():
+    with Lab() as lab:
+        lab.join()
+        echo = lab.echo(extra=EXTRA)
+        services(lab)
+        counters = stop_clean(echo)
+        assert counters["tcp_accepted"] >= 400, counters
+
+
+def tap(lab, extra=EXTRA):
+    lab.names.remove("linux")  # the kernel's side of a tap is in the namespace of its maker
+    subprocess.run(["ip", "netns", "del", lab.ns("linux")], check=True)
+    echo = lab.echo(vdev="net_tap0,iface=l0", extra=extra)
+    lab.address_linux("perch", "l0")
+    run = lab.run
+    lab.run = lambda ns, *a, **kw: run("perch" if ns == "linux" else ns, *a, **kw)
+    return echo
+
+
+@case
+def tap_services():
+    with Lab() as lab:
+        echo = tap(lab)
+        services(lab)
+        stop_clean(echo)
+
+
+@case
+def tap_bulk():
+    with Lab() as lab:
+        echo = tap(lab)
+        client(lab, "bulk", PERCH4, 7, SIZE)
+        client(lab, "bulk", PERCH6, 7, SIZE)
+        stop_clean(echo)
+
+
+@case
+def af_packet_bulk():
+    with Lab() as lab:
+        lab.join()
+        echo = lab.echo()
+        client(lab, "bulk", PERCH4, 7, SIZE)
+        client(lab, "bulk", PERCH6, 7, SIZE)
+        assert stop_clean(echo)["tcp_bytes_in"] == 2 * SIZE
+
+
+@case
+def af_xdp_services():
+    with Lab() as lab:
+        lab.join()
+        p = lab.perch("perch-echo", "net_af_xdp0,iface=p0,start_queue=0,queue_count=1",
+                      ["--ip", PERCH4 + "/24", "--ip6", PERCH6 + "/64", "--idle", "backoff", *EXTRA])
+        try:
+            p.wait_for("perch-echo: serving")
+        except AssertionError as e:
+            raise Skip(f"net_af_xdp does not start here: {str(e).splitlines()[-1]}") from None
+        services(lab)
+        stop_clean(p)
+
+
+@case
+def bad_link_bulk():
+    with Lab() as lab:
+        lab.join(**BAD_LINK)
+        echo = lab.echo()
+        client(lab, "bulk", PERCH4, 7, SIZE_BAD)
+        client(lab, "bulk", PERCH6, 7, SIZE_BAD)
+        counters = stop_clean(echo)
+        assert counters["tcp_retransmits"] > 50, counters
+
+
+@case
+def bad_link_delay():
+    with Lab() as lab:
+        lab.join(delay_us=5000, jitter_us=2000, **BAD_LINK)
+        echo = lab.echo()
+        client(lab, "bulk", PERCH4, 7, SIZE_BAD // 10)
+        stop_clean(echo)
+
+
+def lcores(layout):
+    with Lab() as lab:
+        lab.join()
+        echo = lab.echo(extra=EXTRA, lcores=layout)
+        services(lab)
+        client(lab, "bulk", PERCH4, 7, SIZE_BAD)
+        counters = stop_clean(echo)
+        assert "over 2 lcores" in echo.text()
+        assert counters["co_spawned"] >= 400, counters
+
+
+@case
+def two_lcores():
+    if os.cpu_count() < 2:
+        raise Skip("needs two CPUs")
+    lcores("0-1")
+
+
+@case
+def two_lcores_on_one_cpu():
+    lcores("(0-1)@0")
+
+
+# ---- perch calls Linux --------------------------------------------------------------------------
+
+def linux_server(lab):
+    for family, kind in (("TCP4", "4"), ("TCP6", "6")):
+        listen = f"{family}-LISTEN:7,reuseaddr,fork" + (",ipv6only=1" if kind == "6" else "")
+        lab.start("linux", "socat", listen, "PIPE")
+    lab.start("linux", "socat", "UDP4-LISTEN:7,reuseaddr,fork", "PIPE")
+    for _ in range(100):
+        r = lab.run("linux", "ss", "-Hltn", "sport = :7")
+        if len(r.stdout.splitlines()) == 2:
+            return
+    raise AssertionError("socat did not start")
+
+
+@case
+def dial_linux():
+    with Lab() as lab:
+        lab.join()
+        linux_server(lab)
+        for host in (LINUX4, LINUX6):
+            text = lab.ping_from_perch("--count", "500", host, "7").text()
+            assert "answered 500, wrong 0" in text, text
+            lab.ping_from_perch("--bulk", str(SIZE), host, "7")
+        lab.ping_from_perch("--udp", "--count", "100", LINUX4, "7")
+
+
+@case
+def dial_linux_over_bad_link():
+    with Lab() as lab:
+        lab.join(**BAD_LINK)
+        linux_server(lab)
+        for host in (LINUX4, LINUX6):
+            p = lab.ping_from_perch("--bulk", str(SIZE_BAD), "--timeout", "60", host, "7")
+            assert p.counters()["tcp_retransmits"] > 0, p.text()
+
+
+@case
+def dial_nobody():
+    with Lab() as lab:
+        lab.join()
+        p = lab.perch("perch-ping", "net_af_packet0,iface=p0",
+                      ["--ip", "10.99.0.3/24", "--idle", "backoff", LINUX4, "7"])
+        assert p.p.wait(30) == 1
+        assert "Connection refused" in p.text(), p.text()
+
+
+# ---- captures -----------------------------------------------------------------------------------
+
+def checksum(data):
+    if len(data) % 2:
+        data += b"\0"
+    s = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while s >> 16:
+        s = (s & 0xffff) + (s >> 16)
+    return ~s & 0xffff
+
+
+CLIENT_MAC, PERCH_MAC = bytes.fromhex("020000009901"), bytes.fromhex("020000009902")
+BROADCAST = b"\xff" * 6
+
+
+def ip4(text):
+    return bytes(map(int, text.split(".")))
+
+
+def arp_request():
+    return (BROADCAST + CLIENT_MAC + b"\x08\x06" + struct.pack("!HHBBH", 1, 0x800, 6, 4, 1) +
+            CLIENT_MAC + ip4(LINUX4) + bytes(6) + ip4(PERCH4))
+
+
+def ipv4(proto, payload):
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 1, 0, 64, proto, 0)
+    head += ip4(LINUX4) + ip4(PERCH4)
+    head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
+    return PERCH_MAC + CLIENT_MAC + b"\x08\x00" + head + payload
+
+
+def icmp_echo():
+    body = struct.pack("!BBHHH", 8, 0, 0, 42, 1) + b"ping in a capture"
+    return ipv4(1, body[:2] + struct.pack("!H", checksum(body)) + body[4:])
+
+
+def udp_echo(port=7):
+    return ipv4(17, struct.pack("!HHHH", 5000, port, 8 + 11, 0) + b"udp payload")
+
+
+def write_pcap(path, frames):
+    with open(path, "wb") as f:
+        f.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
+        for i, frame in enumerate(frames):
+            f.write(struct.pack("<IIII", 1, i, len(frame), len(frame)) + frame)
+
+
+def read_pcap(path):
+    with open(path, "rb") as f:
+        data = f.read()
+    frames, at = [], 24
+    while at + 16 <= len(data):
+        n = struct.unpack_from("<I", data, at + 8)[0]
+        frames.append(data[at + 16:at + 16 + n])
+        at += 16 + n
+    return frames
+
+
+@case
+def pcap():
+    """net_pcap: the right replies to ARP, ping and UDP echo, and none to damaged ones."""
+    with tempfile.TemporaryDirectory(prefix="perch-pcap-") as tmp:
+        rx, tx = os.path.join(tmp, "rx.pcap"), os.path.join(tmp, "tx.pcap")
+        broken = bytearray(udp_echo())
+        broken[24] ^= 1  # the IPv4 header's checksum
+        write_pcap(rx, [arp_request(), icmp_echo(), udp_echo(), bytes(broken), udp_echo()[:30]])
+        argv = [app("perch-echo"), "--no-pci", "--no-huge", "-m", "256",
+                f"--file-prefix=perch-pcap-{os.getpid()}", "-l", "0", "--vdev",
+                f"net_pcap0,rx_pcap={rx},tx_pcap={tx}", "--", "--ip", PERCH4 + "/24",
+                "--idle", "backoff"]
+        with open(os.path.join(tmp, "out"), "w+", encoding="utf-8") as out:
+            p = subprocess.Popen(argv, stdout=out, stderr=subprocess.STDOUT)
+            time.sleep(1.0)
+            p.send_signal(signal.SIGINT)
+            status = p.wait(15)
+            out.seek(0)
+            text = out.read()
+        assert status == 0, text
+        frames = read_pcap(tx)
+    arp = [f for f in frames if f[12:14] == b"\x08\x06" and f[20:22] == b"\0\2"]
+    assert len(arp) == 1 and arp[0][22:28] == arp[0][6:12] and arp[0][:6] == CLIENT_MAC, frames
+    ips = [f for f in frames if f[12:14] == b"\x08\x00"]
+    assert len(ips) == 2, ips
+    for f in ips:
+        assert f[:6] == CLIENT_MAC and checksum(f[14:34]) == 0
+        assert f[26:30] == ip4(PERCH4) and f[30:34] == ip4(LINUX4)
+    ping, udp = (ips[0], ips[1]) if ips[0][23] == 1 else (ips[1], ips[0])
+    assert ping[34] == 0 and checksum(ping[34:]) == 0 and ping[42:] == b"ping in a capture"
+    assert udp[34:38] == struct.pack("!HH", 7, 5000) and udp[42:] == b"udp payload"
+    assert "drop_ip4_bad_checksum" in text and "drop_ip4_truncated" in text, text
+
+
+# ---- mistakes -----------------------------------------------------------------------------------
+
+def said(argv):
+    r = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=30)
+    return r.returncode, r.stdout, r.stderr
+
+
+BARE = ["--no-huge", "-m", "64", "--no-pci"]
+
+
+@case
+def bad_command_lines():
+    ip = ["--ip", "10.99.0.2/24"]
+    for name, args in (
+            ("perch-echo", []), ("perch-ping", []), ("perch-idle", []), ("perch-idle", ["x"]),
+            ("perch-echo", ip),
+            ("perch-echo", ["--"]),
+            ("perch-echo", [*BARE, "--"]),
+            ("perch-echo", [*BARE, "--", *ip, "--port"]),
+            ("perch-echo", [*BARE, "--", *ip, "--port", "0"]),
+            ("perch-echo", [*BARE, "--", *ip, "--port", "70000"]),
+            ("perch-echo", [*BARE, "--", *ip, "--port", "7x"]),
+            ("perch-echo", [*BARE, "--", *ip, "--oneshot-port", "7"]),
+            ("perch-echo", [*BARE, "--", *ip, "--profile", "fast"]),
+            ("perch-echo", [*BARE, "--", *ip, "--frobnicate", "1"]),
+            ("perch-echo", [*BARE, "--", *ip, "surplus"]),
+            ("perch-echo", [*BARE, "--", "--ip", "10.99.0.2"]),
+            ("perch-echo", [*BARE, "--", "--ip", "10.99.0.300/24"]),
+            ("perch-echo", [*BARE, "--", *ip, "--gw", "nowhere"]),
+            ("perch-echo", ["--no-such-eal-option", *BARE, "--", *ip]),
+            ("perch-echo", ["--no-huge", "--in-memory", "--no-pci", "--", *ip]),
+            ("perch-ping", [*BARE, "--", *ip]),
+            ("perch-ping", [*BARE, "--", *ip, "10.99.0.1", "0"]),
+            ("perch-ping", [*BARE, "--", *ip, "--udp", "--bulk", "5", "10.99.0.1", "7"])):
+        status, out, err = said([app(name), *args])
+        assert status == 2, (name, args, status, out, err)
+        assert len(err.splitlines()) == 1 and not out, (name, args, out, err)
+
+
+@case
+def start_failures():
+    """A sentence that says what to do, and exit status 1."""
+    prefix = f"--file-prefix=perch-fail-{os.getpid()}"
+    ip = ["--", "--ip", "10.99.0.2/24"]
+    for args, words in (
+            ([*BARE, prefix, "--vdev", "net_af_packet0,iface=nosuch0", *ip], "interface"),
+            ([*BARE, prefix, "--vdev", "net_pcap0,rx_pcap=/no/such.pcap", *ip], "net_pcap0"),
+            ([*BARE, prefix, *ip], "--vdev")):
+        status, out, err = said([app("perch-echo"), *args])
+        assert status == 1 and words in err, (args, status, out, err)
+        assert len(err.splitlines()) == 1, err
+
+
+@case
+def no_hugepages():
+    path = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+    if os.geteuid() != 0 or not os.path.exists(path):
+        raise Skip("needs root and huge pages")
+    with open(path, encoding="ascii") as f:
+        before = f.read()
+    with open(path, "w", encoding="ascii") as f:
+        f.write("0")
+    try:
+        status, _, err = said([app("perch-echo"), "--no-pci", "--in-memory", "-l", "0", "--",
+                               "--ip", "10.99.0.2/24"])
+    finally:
+        with open(path, "w", encoding="ascii") as f:
+            f.write(before)
+    assert status == 1 and "nr_hugepages" in err and len(err.splitlines()) == 1, (status, err)
+
+
+@case
+def no_permission():
+    if os.geteuid() != 0:
+        raise Skip("needs root, to become somebody who may not")
+    argv = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
+            os.path.abspath(app("perch-echo")), *BARE, f"--file-prefix=perch-perm-{os.getpid()}",
+            "--vdev", "net_af_packet0,iface=lo", "--", "--ip", "10.99.0.2/24"]
+    r = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=30, cwd="/",
+                       env={**os.environ, "XDG_RUNTIME_DIR": "/tmp"})
+    if "Permission denied" in r.stderr and "setpriv" in r.stderr:
+        raise Skip("the build folder is not open to other users")
+    assert r.returncode == 1 and len(r.stderr.splitlines()) == 1, (r.returncode, r.stderr)
+
+
+@case
+def demo_without_root():
+    r = subprocess.run(["./perch", "demo", "--no-root"], check=False, capture_output=True, text=True,
+                       timeout=120, env={**os.environ, "PERCH_BUILD": BUILD})
+    assert r.returncode == 0 and "all bytes came back right" in r.stdout, r.stdout + r.stderr
+
+
+# ---- run ----------------------------------------------------------------------------------------
+
+def main(only):
+    tally = {"passed": 0, "failed": 0, "skipped": 0}
+    for name, f in CASES.items():
+        if only not in name:
+            continue
+        try:
+            f()
+            tally["passed"] += 1
+        except Skip as reason:
+            print(f"  SKIP {name}: {reason}")
+            tally["skipped"] += 1
+        except Exception:  # a test that breaks is a failure, and the others go on
+            print(f"  FAIL {name}\n{traceback.format_exc()}")
+            tally["failed"] += 1
+        sys.stdout.flush()
+    print("interop: {passed} passed, {failed} failed, {skipped} skipped".format(**tally))
+    return 1 if tally["failed"] else 0 if tally["passed"] else 77
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else ""))
