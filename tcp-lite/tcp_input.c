@@ -317,7 +317,8 @@ static bool check_rst(struct perch_net *net, struct perch_tcb *c, const struct p
 	if (c->state == PERCH_TCP_TIME_WAIT)
 		return drop(net, s, PERCH_DROP_tcp_bad_rst);
 	if (s->seq != c->rcv_nxt) {
-		perch_tcp_challenge(net, c);
+		if (seq_gt(s->seq, c->rcv_nxt) && seq_lt(s->seq, c->rcv_edge))
+			perch_tcp_challenge(net, c);
 		return drop(net, s, PERCH_DROP_tcp_bad_rst);
 	}
 	net->tcp->counters.reset_received++;

@@ -6,6 +6,12 @@
 #include <string.h>
 
 static const char *skipped_because;
+static const struct suite_case *running;
+
+const struct suite_case *suite_now(void)
+{
+	return running;
+}
 
 void suite_skip(const char *reason)
 {
@@ -23,6 +29,7 @@ static unsigned run_case(CU_pSuite suite, const struct suite_case *c)
 	if (!test)
 		return 1;
 	skipped_because = NULL;
+	running = c;
 	CU_run_test(suite, test);
 	failures = CU_get_number_of_failures();
 	for (rec = CU_get_failure_list(); rec; rec = rec->pNext)

@@ -16,6 +16,9 @@ struct suite_case {
  * "SUITE: N passed, M failed, K skipped". */
 int suite_main(const char *suite, const struct suite_case *cases, int argc, char **argv);
 
+/* The case that is running: for one function that runs a table of cases. */
+const struct suite_case *suite_now(void);
+
 /* To be called by a case that cannot run here; the case must return after it. */
 void suite_skip(const char *reason);
 

@@ -40,8 +40,10 @@ def whole_tests():
 
 def test_fault(test):
     program, colon, case = test.partition(": ")
+    if not colon and test in whole_tests() | set(programs()):
+        return None
     if not colon:
-        return None if test in whole_tests() else f"no test '{test}' in any tests/**/meson.build"
+        return f"no test '{test}' in any tests/**/meson.build, and no program of that name"
     if program not in programs():
         return f"no program {program} under tests/"
     return None if f'"{case}' in programs()[program] else f"{program} has no case '{case}'"

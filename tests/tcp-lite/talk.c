@@ -27,6 +27,11 @@ struct seg { /* numbers are relative */
 	uint32_t ts_val, ts_ecr;
 	unsigned n_blocks;
 	uint32_t blocks[4][2];
+	uint8_t raw[40];
+	unsigned n_raw;
+	bool bad_sum;
+	unsigned off;       /* header length in words, if it is not the right one */
+	uint32_t urgent;
 	unsigned seen;      /* enum SEEN: what the text says */
 };
 
@@ -48,6 +53,7 @@ static unsigned sent_head, sent_tail;
 static struct rte_mbuf *burst[BURST_MAX];
 static unsigned n_burst;
 static bool holding;
+static int over_v6;
 
 static const struct mac our_mac = {{2, 0, 0, 0, 0, 1}}, peer_mac = {{2, 0, 0, 0, 0, 2}};
 
@@ -76,7 +82,9 @@ static void parse_option(struct seg *s, const char *opt, const char *text)
 	unsigned a, b;
 	int used;
 
-	if (sscanf(opt, "mss %u", &a) == 1) {
+	if (strcmp(opt, "mss full") == 0) {
+		s->mss = talk.v6 ? 1440 : 1460;
+	} else if (sscanf(opt, "mss %u", &a) == 1) {
 		s->mss = (uint16_t)a;
 	} else if (sscanf(opt, "scale %u", &a) == 1) {
 		s->scale = (int)a;
@@ -91,6 +99,9 @@ static void parse_option(struct seg *s, const char *opt, const char *text)
 			s->blocks[s->n_blocks][0] = a;
 			s->blocks[s->n_blocks++][1] = b;
 		}
+	} else if (strncmp(opt, "raw ", 4) == 0) {
+		for (opt += 4; sscanf(opt, "%2x%n", &a, &used) == 1; opt += used)
+			s->raw[s->n_raw++] = (uint8_t)a;
 	} else {
 		bad(text);
 	}
@@ -132,6 +143,13 @@ static struct seg parse(const char *text)
 	at = strstr(p, " win ");
 	if (at && sscanf(at, " win %u", &s.win) == 1)
 		s.seen |= SEEN_WIN;
+	at = strstr(p, " urg ");
+	if (at && sscanf(at, " urg %u", &s.urgent) != 1)
+		bad(text);
+	at = strstr(p, " off ");
+	if (at && sscanf(at, " off %u", &s.off) != 1)
+		bad(text);
+	s.bad_sum = strstr(p, " badsum") != NULL;
 	at = strchr(p, '<');
 	if (at)
 		parse_options(&s, at + 1, text);
@@ -201,7 +219,9 @@ static uint8_t *put_options(uint8_t *p, const struct seg *s)
 		p = put32(p, talk.our_isn + s->blocks[i][0]);
 		p = put32(p, talk.our_isn + s->blocks[i][1]);
 	}
-	return p;
+	memcpy(p, s->raw, s->n_raw);
+	memset(p + s->n_raw, 0, 3);
+	return p + (s->n_raw + 3) / 4 * 4;
 }
 
 static void write_frame(struct frame *f, const struct seg *s)
@@ -217,12 +237,15 @@ static void write_frame(struct frame *f, const struct seg *s)
 	put32(b + 8, s->flags & 16 ? talk.our_isn + s->ack : 0);
 	b[13] = s->flags;
 	put16(b + 14, s->win);
+	put16(b + 18, s->urgent);
 	q = put_options(b + 20, s);
-	b[12] = (uint8_t)((q - b) / 4 << 4);
+	b[12] = (uint8_t)((s->off ? s->off : (q - b) / 4) << 4);
 	for (i = s->seq; i != s->end; i++)
 		*q++ = talk_byte(i - 1);
 	frame_ip(f, &e, IPPROTO_TCP, p, (unsigned)(q - p));
 	frame_fix_transport(f);
+	if (s->bad_sum)
+		f->b[14 + (talk.v6 ? 40 : 20) + 16] ^= 1;
 }
 
 static struct rte_mbuf *to_mbuf(const struct frame *f)
@@ -395,9 +418,19 @@ void pass(int64_t ns)
 
 /* ---- what cases call ------------------------------------------------------------------------ */
 
-void talk_start(const char *name)
+int talk_main(const char *name, const struct suite_case *cases, int argc, char **argv)
 {
-	pool = packets_start(name);
+	const char *slash = strrchr(argv[0], '/');
+	char title[64];
+	int worst = 77, rc;
+
+	pool = packets_start(slash ? slash + 1 : argv[0]);
+	for (over_v6 = 0; over_v6 < 2; over_v6++) {
+		snprintf(title, sizeof(title), "%s over %s", name, over_v6 ? "IPv6" : "IPv4");
+		rc = suite_main(title, cases, argc, argv);
+		worst = rc == 1 || worst == 77 ? rc : worst;
+	}
+	return worst;
 }
 
 struct perch_net_config talk_config(void)
@@ -444,7 +477,7 @@ void talk_begin_with(const struct perch_net_config *cfg)
 	memory = aligned_alloc(64, bytes);
 	memset(memory, 0, bytes);
 	talk = (struct talk){.now_ns = cfg->now_ns, .peer_port = 4000, .our_port = 80,
-		.peer_isn = 1000000};
+		.peer_isn = 1000000, .v6 = over_v6};
 	sent_head = sent_tail = n_burst = 0;
 	holding = false;
 	for (i = 0; i < FLOWS_MAX; i++)
@@ -505,6 +538,18 @@ void talk_rx(unsigned line, const char *text)
 	burst[n_burst++] = to_mbuf(&f);
 	if (!holding)
 		release();
+}
+
+void rx_icmp(unsigned type, unsigned code, uint32_t more, uint32_t seq)
+{
+	struct ends in = ends_to_us(), out = packets_reverse(&in);
+	struct frame quoted, f;
+	struct rte_mbuf *m;
+
+	frame_tcp(&quoted, &out, talk.our_port, talk.peer_port, talk.our_isn + seq, 0, 0, 0, "", 0);
+	frame_icmp(&f, &in, (uint8_t)type, (uint8_t)code, more, quoted.b + 14, quoted.len - 14);
+	m = to_mbuf(&f);
+	perch_net_input(talk.net, 0, &m, 1, talk.now_ns);
 }
 
 static void fail(unsigned line, const char *wanted, const char *got)
@@ -576,7 +621,7 @@ void talk_none(unsigned line)
 		fail(line, "nothing", sent[sent_head].text);
 }
 
-void talk_quiet(unsigned line, int64_t ns)
+void talk_none_until(unsigned line, int64_t ns)
 {
 	pass(ns);
 	talk_none(line);
@@ -611,6 +656,36 @@ void talk_dropped(unsigned line, unsigned why, const char *text)
 	talk_rx(line, text);
 	snprintf(what, sizeof(what), "\"%s\" is dropped as %s", text, perch_drop_texts[why].name);
 	talk_check(line, drops(why) == before + 1, what);
+}
+
+void talk_ignored(unsigned line, const char *text)
+{
+	talk_rx(line, text);
+	talk_none(line);
+}
+
+void talk_state(unsigned line, const char *name)
+{
+	struct perch_tcp_info info;
+	char what[80];
+
+	perch_tcp_info(talk.c, &info);
+	snprintf(what, sizeof(what), "state %s, is %s", name, info.state);
+	talk_check(line, strcmp(info.state, name) == 0, what);
+}
+
+void talk_gone(unsigned line)
+{
+	turn();
+	talk_check(line, perch_tcp_counters(talk.net)->flows == 0, "no connection is left");
+	talk_check(line, rte_mempool_avail_count(pool) == pool_level, "all packets are back");
+}
+
+void rebase(void)
+{
+	talk.peer_isn = talk.c->rcv_nxt;
+	talk.our_isn = talk.c->snd_nxt;
+	talk.ack_due = 0;
 }
 
 void talk_event(unsigned line, unsigned events)

@@ -6,16 +6,18 @@
  *	rx("A 1 ack 1 win 1000");
  *	rx("PA 1:101 ack 1");
  *	tx("A 1 ack 101");
- *	quiet(200 * MS);
+ *	no_tx_until(200 * MS);
  *
- * A segment is FLAGS SEQ[:END] [ack N] [win N] [<options>]; END - SEQ is the payload. Flags are the
- * letters S A F R P U, or 0 for none. Options: mss N, scale N, sackok, ts VAL ECR, sack A:B ...,
- * separated by commas. Sequence numbers count from the ISN of their sender, whatever that is. What
+ * A segment is FLAGS SEQ[:END] [ack N] [win N] [urg N] [badsum] [off N] [<options>]; END - SEQ is
+ * the payload. Flags are the letters S A F R P U, or 0 for none. Options: mss N (mss full: what an
+ * MTU of 1500 allows), scale N, sackok, ts VAL ECR, sack A:B ..., raw HEX, separated by commas.
+ * Sequence numbers count from the ISN of their sender, whatever that is, and may be negative. What
  * an rx does not say: ack (what it should be), win 65535 and no options, but ts where timestamps
- * were agreed. What a tx does not say is not looked at, PSH neither. Payload bytes are a function of
- * their place in the stream, and are always checked.
+ * were agreed. What a tx does not say is not looked at, PSH neither. Payload bytes are a function
+ * of their place in the stream, and are always checked.
  *
- * We are 10.0.0.1 or fd00::1 port 80; the peer is 10.0.0.2 or fd00::2 port 4000.
+ * Every case runs twice, over IPv4 and over IPv6. We are 10.0.0.1 or fd00::1 port 80; the peer is
+ * 10.0.0.2 or fd00::2 port 4000.
  */
 #ifndef PERCH_TESTS_TCP_LITE_TALK_H
 #define PERCH_TESTS_TCP_LITE_TALK_H
@@ -43,8 +45,9 @@ struct talk {
 
 extern struct talk talk;
 
-/* Once per program; exits with 77 when the EAL cannot be started. */
-void talk_start(const char *name);
+/* main() of a program of conversations: all cases (or those whose name contains argv[1]) over both
+ * families. Exits with 77 when the EAL cannot be started. */
+int talk_main(const char *name, const struct suite_case *cases, int argc, char **argv);
 /* The usual configuration, to be changed by a case before talk_begin_with. */
 struct perch_net_config talk_config(void);
 void talk_begin(void);
@@ -56,9 +59,12 @@ void talk_end(void);
 void talk_rx(unsigned line, const char *segment);
 void talk_tx(unsigned line, const char *segment);
 void talk_none(unsigned line);
-void talk_quiet(unsigned line, int64_t ns);
+void talk_none_until(unsigned line, int64_t ns);
 void talk_tx_after(unsigned line, int64_t min_ns, int64_t max_ns, const char *segment);
 void talk_dropped(unsigned line, unsigned why, const char *segment);
+void talk_ignored(unsigned line, const char *segment);
+void talk_state(unsigned line, const char *name);
+void talk_gone(unsigned line);
 void talk_event(unsigned line, unsigned events);
 void talk_read(unsigned line, uint32_t n);
 void talk_write(unsigned line, uint32_t n);
@@ -70,11 +76,17 @@ void talk_check(unsigned line, bool ok, const char *what);
 /* There is none. */
 #define no_tx() talk_none(__LINE__)
 /* Nothing is sent for so long. */
-#define quiet(ns) talk_quiet(__LINE__, ns)
+#define no_tx_until(ns) talk_none_until(__LINE__, ns)
 /* The next one leaves after min to max from now. */
 #define tx_after(min_ns, max_ns, segment) talk_tx_after(__LINE__, min_ns, max_ns, segment)
 /* This segment is dropped by that name, once. */
 #define dropped(why, segment) talk_dropped(__LINE__, PERCH_DROP_##why, segment)
+/* This one is answered by nothing. */
+#define ignored(segment) talk_ignored(__LINE__, segment)
+/* talk.c is in this state, as RFC 9293 section 3.3.2 writes it. */
+#define state(name) talk_state(__LINE__, name)
+/* No connection is left, and every packet is back in the pool. */
+#define gone() talk_gone(__LINE__)
 /* The next ready flow is talk.c and has these events (with ACCEPTED: it becomes talk.c). */
 #define event(events) talk_event(__LINE__, events)
 #define reads(n) talk_read(__LINE__, n)
@@ -95,6 +107,11 @@ void accepts(const char *syn_options);
 void dials(void);
 /* The handshake, active. */
 void connects(const char *syn_options);
+/* From here on sequence numbers count from RCV.NXT and SND.NXT of talk.c. */
+void rebase(void);
+/* An ICMP error of this type and code (of talk's family), which quotes a segment of ours that
+ * begins at seq; `more` is what type and code mean by the second word (an MTU). */
+void rx_icmp(unsigned type, unsigned code, uint32_t more, uint32_t seq);
 uint64_t drops(enum perch_drop why);
 uint8_t talk_byte(uint32_t place);
 

@@ -10,8 +10,8 @@ static void passive_open(void)
 {
 	talk_begin();
 	listens();
-	rx("S 0 win 65535 <mss 1460>");
-	tx("SA 0 ack 1 win 65535 <mss 1460>");
+	rx("S 0 win 65535 <mss full>");
+	tx("SA 0 ack 1 win 65535 <mss full>");
 	event(0);
 	rx("A 1 ack 1");
 	event(PERCH_FLOW_ACCEPTED);
@@ -28,7 +28,7 @@ static void active_open(void)
 {
 	talk_begin();
 	dials();
-	tx("S 0 win 65535 <mss 1460,scale 3,sackok,ts 0 0>");
+	tx("S 0 win 65535 <mss full,scale 3,sackok,ts 0 0>");
 	check(!perch_tcp_is_open(talk.c));
 	rx("SA 0 ack 1 win 65535 <mss 1000>");
 	event(PERCH_FLOW_CONNECTED | PERCH_FLOW_WRITABLE);
@@ -48,6 +48,5 @@ static const struct suite_case cases[] = {
 
 int main(int argc, char **argv)
 {
-	talk_start("tcp_open");
-	return suite_main("tcp open", cases, argc, argv);
+	return talk_main("tcp open", cases, argc, argv);
 }
