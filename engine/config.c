@@ -211,5 +211,8 @@ void perch_config_sched(const struct perch_config *cfg, struct perch_sched_confi
 		.max_co = cfg->max_coroutines ? cfg->max_coroutines
 		                              : conns + DEFAULT_OTHER_COROUTINES,
 		.stack_bytes = cfg->stack_bytes,
+		.private_bytes = cfg->private_stack_bytes,
+		.max_private = cfg->max_private_stacks,
+		.save_bytes = cfg->saved_stack_bytes,
 	};
 }

@@ -10,6 +10,8 @@
 
 #include "engine/address.h"
 #include "engine/lcore.h"
+#include "sched/dump.h"
+#include "sched/family.h"
 #include "tcp-lite/ip.h"
 #include "tcp-lite/tcp.h"
 
@@ -102,7 +104,9 @@ static void conn_main(void *arg)
 	struct perch_tcb *t = arg;
 	struct perch_listener *n = perch_tcp_cookie(perch_lcore_self->net, t);
 
+	perch_co_rename(perch_lcore_self->sched, (perch_co_fn)(void (*)(void))n->fn);
 	n->fn(conn_of(t), n->arg);
+	perch_co_end_children(perch_lcore_self->sched); /* they may use the connection */
 	let_go(perch_lcore_self, t, t->flow.user8 & ABORTED);
 }
 

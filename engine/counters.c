@@ -42,7 +42,12 @@ static void put_lcore(struct scrape *s, const struct perch_lcore *l)
 	put(s, "co_switches", "times a coroutine was resumed", sched.switches);
 	put(s, "co_alive", "coroutines alive now", sched.alive);
 	put(s, "co_refused", "coroutines refused: none left, or no stack", sched.refused_co +
-		sched.refused_private + sched.refused_save);
+		sched.refused_private);
+	put(s, "co_save_refused", "waits refused: no memory to save the stack meanwhile",
+		sched.refused_save);
+	put(s, "co_saved_bytes", "saved stacks of waiting coroutines now", sched.saved_bytes);
+	put(s, "mail_refused", "starts and wakes from other threads refused: too many waited",
+		perch_mailbox_refused(l->mail));
 }
 
 static void put_tcp(struct scrape *s, const struct perch_lcore *l)

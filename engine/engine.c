@@ -13,6 +13,7 @@
 
 #include "drivers-glue/eal.h"
 #include "engine/config.h"
+#include "sched/dump.h"
 
 static int choose_seed(struct perch *e, const struct perch_config *cfg, struct perch_why *why)
 {
@@ -45,6 +46,8 @@ static int open_lcores(
 		if (rc < 0)
 			return perch_why(why, rc, "lcore %u cannot get the memory for its limits "
 				"(%u connections): %s", i, net.max_flows, strerror(-rc));
+		if (cfg->count_cycles)
+			perch_sched_count_cycles(e->lcores[i]->sched, true);
 		e->n_lcores++;
 	}
 	for (i = 0; i < wanted; i++)
@@ -93,10 +96,11 @@ int perch_open(struct perch **out, const struct perch_config *cfg, struct perch_
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return perch_why(why, -ENOMEM, "out of memory");
-	pthread_mutex_init(&e->lock, NULL);
 	e->idle = cfg->idle;
 	e->drain_ns = cfg->drain_ns ? cfg->drain_ns : INT64_C(1000000000);
 	rc = choose_seed(e, cfg, why);
+	if (rc == 0 && cfg->report_overflows)
+		rc = perch_overflow_open(&e->overflow);
 	if (rc == 0)
 		rc = open_parts(e, cfg, why);
 	if (rc < 0) {
@@ -105,20 +109,6 @@ int perch_open(struct perch **out, const struct perch_config *cfg, struct perch_
 	}
 	*out = e;
 	return 0;
-}
-
-static void free_commands(struct perch *e, bool all)
-{
-	struct perch_command **at = &e->sent, *c;
-
-	while ((c = *at)) {
-		if (all || atomic_load_explicit(&c->done, memory_order_acquire)) {
-			*at = c->next;
-			free(c);
-		} else {
-			at = &c->next;
-		}
-	}
 }
 
 void perch_close(struct perch *e)
@@ -134,8 +124,7 @@ void perch_close(struct perch *e)
 		perch_port_close(e->port);
 	if (e->poll_entered)
 		perch_eal_leave_thread();
-	free_commands(e, true);
-	pthread_mutex_destroy(&e->lock);
+	perch_overflow_close(e->overflow);
 	free(e);
 }
 
@@ -146,14 +135,19 @@ static void run_until_stopped(struct perch_lcore *l)
 		if (perch_lcore_turn(l) == 0)
 			perch_lcore_idle(l);
 	perch_lcore_self = NULL;
+	atomic_store(&l->ended, true);
 }
 
 static void *lcore_main(void *arg)
 {
 	struct perch_lcore *l = arg;
 	bool entered = perch_eal_enter_thread() == 0; /* else slower: no mempool cache */
+	struct perch_overflow_watch *watch = NULL;
 
+	if (l->engine->overflow) /* without memory for it an overflow is a bare SIGSEGV */
+		perch_overflow_watch(&watch, l->engine->overflow, l->sched);
 	run_until_stopped(l);
+	perch_overflow_unwatch(watch);
 	if (entered)
 		perch_eal_leave_thread();
 	return NULL;
@@ -184,14 +178,17 @@ static int start_thread(struct perch_lcore *l)
 
 int perch_run(struct perch *e)
 {
+	static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
 	sigset_t all, before;
 	unsigned i;
 	int rc = 0;
 
 	if (atomic_exchange(&e->running, true))
 		return -EBUSY;
-	/* The lcores' threads take no signals: those are the caller's. */
+	/* The lcores' threads take no signals: those are the caller's. But their own faults. */
 	sigfillset(&all);
+	for (i = 0; i < RTE_DIM(faults); i++)
+		sigdelset(&all, faults[i]);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	for (i = 0; i < e->n_lcores && rc == 0; i++)
 		rc = start_thread(e->lcores[i]);
@@ -222,6 +219,8 @@ int perch_poll(struct perch *e, unsigned turns)
 	while (turns-- > 0 && (done = perch_lcore_turn(l)) > 0)
 		work += done;
 	perch_lcore_self = outer;
+	if (unlikely(l->phase == PERCH_STOPPED))
+		atomic_store(&l->ended, true);
 	return (int)RTE_MIN(work, (unsigned)INT32_MAX);
 }
 
@@ -238,37 +237,4 @@ void perch_mute(struct perch *e, bool muted)
 unsigned perch_lcores(const struct perch *e)
 {
 	return e->n_lcores;
-}
-
-static int start_on(struct perch *e, struct perch_lcore *l, const struct perch_command *given)
-{
-	struct perch_command *c = malloc(sizeof(*c));
-
-	if (!c)
-		return -ENOBUFS;
-	*c = *given;
-	if (rte_ring_enqueue(l->commands, c) != 0) {
-		free(c);
-		return -ENOBUFS;
-	}
-	c->next = e->sent;
-	e->sent = c;
-	return 0;
-}
-
-int perch_start(struct perch *e, int lcore, void (*fn)(void *), void *arg, unsigned flags)
-{
-	struct perch_command c = {.fn = fn, .arg = arg, .flags = flags};
-	unsigned i;
-	int rc = 0;
-
-	if (!fn || lcore < PERCH_EVERY_LCORE || lcore >= (int)e->n_lcores)
-		return -EINVAL;
-	pthread_mutex_lock(&e->lock);
-	free_commands(e, false);
-	for (i = 0; i < e->n_lcores && rc == 0; i++)
-		if (lcore == PERCH_EVERY_LCORE || lcore == (int)i)
-			rc = start_on(e, e->lcores[i], &c);
-	pthread_mutex_unlock(&e->lock);
-	return rc;
 }

@@ -13,18 +13,6 @@
 
 enum { FLOW_TICK_NS = 100000 }; /* grain of TCP's timers: a fiftieth of the smallest RTO floor */
 
-static int open_commands(struct perch_lcore *l, int node)
-{
-	l->commands_bytes = (size_t)rte_ring_get_memsize(PERCH_COMMANDS);
-	l->commands_memory = perch_numa_alloc(l->commands_bytes, node);
-	if (!l->commands_memory)
-		return -ENOMEM;
-	if (rte_ring_init(l->commands_memory, "perch", PERCH_COMMANDS, RING_F_SC_DEQ) != 0)
-		return -EINVAL;
-	l->commands = l->commands_memory;
-	return 0;
-}
-
 static int open_net(struct perch_lcore *l, const struct perch_net_config *given, int node)
 {
 	struct perch_net_config cfg = *given;
@@ -57,13 +45,14 @@ int perch_lcore_open(struct perch_lcore **out, struct perch *e, unsigned id, int
 	l->now_ns = l->busy_ns = perch_clock_now(&l->clock);
 	l->max_listeners = net->max_listeners;
 	l->listeners = calloc(l->max_listeners, sizeof(*l->listeners));
-	rc = l->listeners ? open_commands(l, node) : -ENOMEM;
-	if (rc == 0)
-		rc = open_net(l, net, node);
+	rc = l->listeners ? open_net(l, net, node) : -ENOMEM;
 	if (rc == 0) {
 		sched_cfg.numa_node = node + 1;
 		rc = perch_sched_open(&l->sched, &sched_cfg);
 	}
+	if (rc == 0)
+		rc = perch_mailbox_open(&l->mail,
+			&(struct perch_mailbox_config){.sched = l->sched, .slots = PERCH_MAIL});
 	if (rc == 0)
 		rc = perch_wheel_open(&l->flow_timers,
 			&(struct perch_wheel_config){.max_ids = net->max_flows,
@@ -80,12 +69,12 @@ void perch_lcore_close(struct perch_lcore *l)
 {
 	if (l->flow_timers)
 		perch_wheel_close(l->flow_timers);
+	perch_mailbox_close(l->mail);
 	if (l->sched)
 		perch_sched_close(l->sched);
 	if (l->net)
 		perch_net_close(l->net);
 	perch_numa_free(l->net_memory, l->net_memory_bytes);
-	perch_numa_free(l->commands_memory, l->commands_bytes);
 	free(l->listeners);
 	perch_numa_free(l, sizeof(*l));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * An lcore owns one of everything: its queue of the port, its net, its scheduler, its timing wheel,
- * its clock and counters. Nothing in it is touched by another thread but the command ring and the
+ * its clock and counters. Nothing in it is touched by another thread but the mailbox and the
  * flags marked so.
  */
 #ifndef PERCH_ENGINE_LCORE_H
@@ -11,18 +11,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <rte_ring.h>
-
 #include "drivers-glue/port.h"
 #include "engine/clock.h"
 #include "engine/perch.h"
 #include "sched/coro.h"
+#include "sched/mailbox.h"
+#include "sched/overflow.h"
 #include "sched/wheel.h"
 #include "tcp-lite/net.h"
 
 enum perch_lcore_limits {
 	PERCH_BURST = 32,      /* packets received per turn: two cache-friendly vector bursts */
-	PERCH_COMMANDS = 1024, /* perch_start calls that may wait for a running lcore */
+	PERCH_MAIL = 4096,     /* messages that may wait for an lcore: starts, wakes, questions */
 };
 
 enum perch_phase {        /* the life of an lcore, driven by its own turns */
@@ -30,15 +30,6 @@ enum perch_phase {        /* the life of an lcore, driven by its own turns */
 	PERCH_SETTLING,   /* stop was asked for: accepts no more, deals with what came before */
 	PERCH_UNWINDING,  /* coroutines are cancelled, connections finish */
 	PERCH_STOPPED,
-};
-
-/* What perch_start hands to an lcore; freed by the lcore's control side. */
-struct perch_command {
-	void (*fn)(void *);
-	void *arg;
-	unsigned flags;
-	_Atomic bool done; /* set by the lcore; then a control thread may free it */
-	struct perch_command *next;
 };
 
 struct perch_listener { /* the cookie of tcp-lite's listener */
@@ -55,7 +46,7 @@ struct perch_lcore {
 	struct perch_sched *sched;
 	struct perch_wheel *flow_timers; /* ids are TCP flow ids */
 	struct perch_clock clock;
-	struct rte_ring *commands;
+	struct perch_mailbox *mail; /* the one way in for other threads */
 	bool shared_cpu;          /* another lcore has the same CPU: give way when idle */
 	enum perch_phase phase;
 	int64_t phase_until_ns;   /* when the current phase ends at the latest */
@@ -70,10 +61,11 @@ struct perch_lcore {
 	int cpu;                  /* -1: not pinned */
 	struct perch_listener *listeners;
 	unsigned n_listeners, max_listeners;
-	void *net_memory, *commands_memory;
-	size_t net_memory_bytes, commands_bytes;
+	void *net_memory;
+	size_t net_memory_bytes;
 	pthread_t thread;
 	bool has_thread;
+	_Atomic bool ended;       /* its mail is read no more */
 };
 
 struct perch {
@@ -85,8 +77,7 @@ struct perch {
 	uint64_t seed;
 	_Atomic bool stop, muted, running;
 	bool poll_entered;        /* perch_poll gave its thread an lcore id */
-	pthread_mutex_t lock;     /* guards sent; never taken by a turn */
-	struct perch_command *sent;
+	struct perch_overflow *overflow; /* NULL: not asked for */
 };
 
 /* The lcore whose turn this thread runs, or NULL. The one thread-local of perch: it is what makes

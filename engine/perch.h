@@ -112,6 +112,11 @@ struct perch_config {
 	uint32_t max_udp;         /* default 64 */
 	uint32_t mbufs;           /* packet buffers of 2 KB; default 16,384 */
 	uint32_t stack_bytes;     /* the stack that coroutines run on; default 256 KB */
+	size_t saved_stack_bytes; /* for the stacks of those that wait; address space until it is
+	                           * touched; default 512 for each coroutine and some. Beyond it
+	                           * a wait returns -ENOMEM */
+	uint32_t max_private_stacks;  /* default 1,024 */
+	uint32_t private_stack_bytes; /* each; default 64 KB */
 
 	/* TCP. */
 	enum perch_profile profile;
@@ -122,6 +127,12 @@ struct perch_config {
 
 	int64_t drain_ns;         /* how long a stop waits for connections to finish; default 1 s */
 	uint64_t seed;            /* for all randomness; 0: from the kernel */
+
+	/* For people who look at it. */
+	bool count_cycles;        /* per coroutine: two reads of the TSC at each switch */
+	bool report_overflows;    /* a SIGSEGV handler for perch_run's threads: a stack overflow is
+	                           * reported to stderr by the name of the coroutine's function,
+	                           * then the handler that was there before is called */
 };
 
 /* One sentence that says what went wrong and what to do. */
@@ -161,15 +172,18 @@ PERCH_API unsigned perch_lcores(const struct perch *e);
 
 enum perch_spawn_flags {
 	PERCH_PRIVATE_STACK = 1u << 0, /* a stack whose addresses stay valid while parked */
+	PERCH_CHILD = 1u << 1,         /* perch_spawn only: never outlives the caller */
 };
 
 enum { PERCH_EVERY_LCORE = -1 };
 
-/* Run fn(arg) as a coroutine on that lcore, or one on each. Before perch_run, or at any time
- * after it: the door from control threads to the lcores. Returns 0, -EINVAL or -ENOBUFS. */
+/* Run fn(arg) as a coroutine on that lcore, or one on each: the door from other threads, and from
+ * coroutines of other lcores. By a ring: no lock, no allocation. Any context, before perch_run too.
+ * Returns 0, -EINVAL, or -ENOBUFS: 4,096 messages wait there already (counted). An lcore that has
+ * no coroutine left for it counts that (co_refused). */
 PERCH_API int perch_start(struct perch *e, int lcore, void (*fn)(void *), void *arg, unsigned flags);
 
-/* The same on the caller's lcore. Coroutine. Returns 0 or -ENOBUFS (counted). */
+/* The same on the caller's lcore. Coroutine. Returns 0, -EINVAL or -ENOBUFS (counted). */
 PERCH_API int perch_spawn(void (*fn)(void *), void *arg, unsigned flags);
 
 /* Park until then. Coroutine. Returns 0 or -ECANCELED. */
@@ -184,6 +198,114 @@ PERCH_API int64_t perch_now(void);
 /* The engine and the lcore number of the caller. Coroutine. */
 PERCH_API struct perch *perch_self(void);
 PERCH_API unsigned perch_lcore(void);
+
+/* Children, spawned with PERCH_CHILD. Who returns with children alive cancels them and waits for
+ * their end first, so that they may use what is his: the handler of a connection, for example,
+ * closes it only after its children have gone. */
+
+/* Wait until no child is alive. Coroutine. Returns 0, -ETIMEDOUT or -ECANCELED. */
+PERCH_API int perch_join(int64_t deadline_ns);
+/* From now on the children's waits return -ECANCELED. Does not wait: join. Coroutine. */
+PERCH_API void perch_cancel_children(void);
+
+/* The name of a coroutine: copy it, give it to any thread. After the coroutine has finished it
+ * names nobody, although id will have another owner. */
+struct perch_ref {
+	uint32_t lcore, id, birth;
+};
+
+/* The caller's. Coroutine. */
+PERCH_API struct perch_ref perch_me(void);
+/* perch_spawn that tells whom. Coroutine. */
+PERCH_API int perch_spawn_ref(
+	struct perch_ref *out, void (*fn)(void *), void *arg, unsigned flags);
+
+/* Wait for a perch_wake, from wherever it comes; one that came before is kept (of several the last
+ * one), so none is missed. Coroutine. Returns its value, -ETIMEDOUT or -ECANCELED. */
+PERCH_API int perch_park(int64_t deadline_ns);
+/* Give value >= 0 to the coroutine's perch_park; its other waits are not disturbed. Any context.
+ * Returns 0, -EINVAL, -ENOBUFS (too many messages wait at its lcore), or -ESRCH: on the caller's
+ * own lcore, it has finished. */
+PERCH_API int perch_wake(struct perch *e, struct perch_ref who, int value);
+/* Ask it to return: this and all later waits of it return -ECANCELED. Any context. Returns what
+ * perch_wake does. */
+PERCH_API int perch_cancel(struct perch *e, struct perch_ref who);
+
+/* ---- channels and wait groups: between coroutines of one lcore ------------------------------- */
+
+struct perch_chan;
+enum {
+	PERCH_CHAN_MAX_BYTES = 48, /* of a value; send a pointer to more */
+	PERCH_SELECT_MAX = 8,      /* cases */
+};
+
+/* A channel of values of that size: `capacity` of them are buffered; with 0 a value is handed over
+ * when both sides are there. Allocates: not for every packet. The caller owns it. Coroutine.
+ * Returns 0, -EINVAL or -ENOMEM. All calls below return -EXDEV on another lcore than that of the
+ * open; who must reach one starts a coroutine there. */
+PERCH_API int perch_chan_open(struct perch_chan **out, size_t value_bytes, uint32_t capacity);
+/* Nothing more will be sent: receivers get what is buffered and then -EPIPE, senders -EPIPE. */
+PERCH_API int perch_chan_close(struct perch_chan *ch);
+/* Close it; it is gone when those who wait have been told. NULL is fine. */
+PERCH_API int perch_chan_free(struct perch_chan *ch);
+
+/* Coroutine. Return 0, -EPIPE (closed), -ETIMEDOUT or -ECANCELED: then nothing was sent, or
+ * received. A deadline that has passed makes it a try. */
+PERCH_API int perch_chan_send(struct perch_chan *ch, const void *value, int64_t deadline_ns);
+PERCH_API int perch_chan_recv(struct perch_chan *ch, void *value, int64_t deadline_ns);
+
+struct perch_case {
+	struct perch_chan *chan;
+	const void *send; /* the value to send, or NULL */
+	void *recv;       /* where to receive to, or NULL; one of the two */
+	int err;          /* out, of the case that was done: 0 or -EPIPE */
+};
+
+/* Do one case, the first that can be done; if several can, each gets its turn. Coroutine. Returns
+ * its index, -ETIMEDOUT, -ECANCELED or -EINVAL. */
+PERCH_API int perch_select(struct perch_case *cases, unsigned n, int64_t deadline_ns);
+
+struct perch_group; /* a count of things under way, and who waits until it is zero */
+
+/* Allocates. The caller owns it. Coroutine. Returns 0 or -ENOMEM. */
+PERCH_API int perch_group_open(struct perch_group **out);
+/* Those who wait are told -EPIPE. NULL is fine. */
+PERCH_API int perch_group_free(struct perch_group *g);
+/* So many more; one less. Coroutine. Return 0, -EOVERFLOW; -EINVAL: none was under way. */
+PERCH_API int perch_group_add(struct perch_group *g, uint32_t n);
+PERCH_API int perch_group_done(struct perch_group *g);
+/* Coroutine. Returns 0 when the count is zero, -EPIPE, -ETIMEDOUT or -ECANCELED. */
+PERCH_API int perch_group_wait(struct perch_group *g, int64_t deadline_ns);
+
+/* ---- looking at coroutines ------------------------------------------------------------------- */
+
+struct perch_co_info {
+	void (*fn)(void *);    /* what it was started with; the handler, if it has a connection */
+	void *arg;             /* with it; the connection */
+	const char *state;     /* "new", "ready", "running", "parked" */
+	bool private_stack, cancelled;
+	size_t live_bytes;     /* of its stack, at its last wait */
+	size_t peak_bytes;     /* the most at any wait */
+	uint32_t switches;     /* how often it was resumed */
+	uint64_t cycles;       /* used, if perch_config.count_cycles */
+	const void *parked_at; /* the code that its last wait returns to; NULL: none yet */
+	int64_t deadline_ns;   /* of its wait, or PERCH_FOREVER */
+};
+
+/* Of a coroutine of the caller's lcore. Coroutine. Returns 0, -ESRCH or -EXDEV. */
+PERCH_API int perch_co_info(struct perch_ref who, struct perch_co_info *out);
+
+enum perch_dump_flags {
+	PERCH_BACKTRACES = 1u << 0,
+};
+
+/* Give line() a text line about each coroutine of that lcore, or of all, with a hint at those whose
+ * stacks are dear to save, and with their backtraces if asked for. It is called by the caller's
+ * thread, in its context: it may park, it may send the line to a connection. The lcores go on
+ * meanwhile: each looks at a few coroutines a turn. Coroutine; or control, while perch_run runs or
+ * on the thread that polls. Returns 0, -EINVAL, -ENOMEM, or -ESHUTDOWN: an lcore has ended. */
+PERCH_API int perch_dump(struct perch *e, int lcore, unsigned flags,
+	void (*line)(void *arg, const char *text), void *arg);
 
 /* ---- TCP ------------------------------------------------------------------------------------ */
 

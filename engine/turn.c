@@ -13,7 +13,7 @@
 enum turn_limits {
 	READY_BUDGET = 512,        /* coroutines run per turn, so that packets are not kept waiting */
 	TIMER_BATCH = 64,          /* flow ids taken from the wheel at a time */
-	COMMAND_BATCH = 16,
+	MAIL_BUDGET = 64,          /* messages taken per turn */
 	SETTLE_QUIET_NS = 2000000, /* stop: nothing came for this long, so all that came is answered */
 	SETTLE_MAX_NS = 200000000,
 	TX_HOLD_NS = 1000000,      /* a port that takes nothing for this long loses what waits */
@@ -137,24 +137,6 @@ static void send(struct perch_lcore *l)
 	net->n_tx -= done;
 }
 
-static unsigned take_commands(struct perch_lcore *l)
-{
-	void *objs[COMMAND_BATCH];
-	struct perch_command *c;
-	unsigned i, n;
-
-	if (likely(rte_ring_empty(l->commands)))
-		return 0;
-	n = rte_ring_dequeue_burst(l->commands, objs, COMMAND_BATCH, NULL);
-	for (i = 0; i < n; i++) {
-		c = objs[i];
-		if (!perch_co_spawn(l->sched, c->fn, c->arg, c->flags))
-			l->net->drops[PERCH_DROP_co_exhausted]++;
-		atomic_store_explicit(&c->done, true, memory_order_release);
-	}
-	return n;
-}
-
 static bool flows_finished(struct perch_lcore *l)
 {
 	const struct perch_tcp_counters *c = perch_tcp_counters(l->net);
@@ -201,7 +183,7 @@ unsigned perch_lcore_turn(struct perch_lcore *l)
 	work = receive(l);
 	work += fire_timers(l);
 	work += wake_flows(l);
-	work += take_commands(l);
+	work += perch_mailbox_drain(l->mail, MAIL_BUDGET);
 	work += perch_sched_run(l->sched, READY_BUDGET);
 	send(l);
 

@@ -12,24 +12,25 @@
 #include "sched/inside.h"
 #include "sched/wait.h"
 
-static_assert((int)PERCH_CHAN_MAX_BYTES == (int)PERCH_WAIT_BYTES, "a value fits a wait node");
-static_assert((int)PERCH_SELECT_MAX == (int)PERCH_WAIT_CASES, "a select fits the wait nodes");
+static_assert((int)PERCH_CO_CHAN_MAX_BYTES == (int)PERCH_WAIT_BYTES, "a value fits a wait node");
+static_assert((int)PERCH_CO_SELECT_MAX == (int)PERCH_WAIT_CASES, "a select fits the wait nodes");
 
-struct perch_chan {
+struct perch_co_chan {
 	struct perch_sched *s;
 	size_t value_bytes;
 	uint32_t capacity, head, count;
-	bool closed;
+	uint32_t inside; /* cases of coroutines that wait, or were woken and have not run yet */
+	bool closed, freed;
 	struct perch_wait_queue senders, receivers;
 	unsigned char ring[];
 };
 
-int perch_chan_open(struct perch_chan **out, struct perch_sched *s, size_t value_bytes,
+int perch_co_chan_open(struct perch_co_chan **out, struct perch_sched *s, size_t value_bytes,
 		    uint32_t capacity)
 {
-	struct perch_chan *ch;
+	struct perch_co_chan *ch;
 
-	if (value_bytes == 0 || value_bytes > PERCH_CHAN_MAX_BYTES)
+	if (value_bytes == 0 || value_bytes > PERCH_CO_CHAN_MAX_BYTES)
 		return -EINVAL;
 	ch = calloc(1, sizeof(*ch) + value_bytes * capacity);
 	if (ch == NULL)
@@ -41,15 +42,22 @@ int perch_chan_open(struct perch_chan **out, struct perch_sched *s, size_t value
 	return 0;
 }
 
-void perch_chan_free(struct perch_chan *ch)
+void perch_co_chan_free(struct perch_co_chan *ch)
 {
 	if (ch == NULL)
 		return;
-	assert(ch->senders.first == 0 && ch->receivers.first == 0);
-	free(ch);
+	perch_co_chan_close(ch);
+	ch->freed = true;
+	if (ch->inside == 0)
+		free(ch);
 }
 
-static void end_waits(struct perch_chan *ch, struct perch_wait_queue *q)
+struct perch_sched *perch_co_chan_sched(const struct perch_co_chan *ch)
+{
+	return ch->s;
+}
+
+static void end_waits(struct perch_co_chan *ch, struct perch_wait_queue *q)
 {
 	struct perch_co *co;
 	unsigned k;
@@ -58,21 +66,21 @@ static void end_waits(struct perch_chan *ch, struct perch_wait_queue *q)
 		perch_co_wake(ch->s, co, 0);
 }
 
-void perch_chan_close(struct perch_chan *ch)
+void perch_co_chan_close(struct perch_co_chan *ch)
 {
 	ch->closed = true;
 	end_waits(ch, &ch->senders);
 	end_waits(ch, &ch->receivers);
 }
 
-uint32_t perch_chan_count(const struct perch_chan *ch)
+uint32_t perch_co_chan_count(const struct perch_co_chan *ch)
 {
 	return ch->count;
 }
 
 /* ---- the ring ---- */
 
-static void put(struct perch_chan *ch, const void *value)
+static void put(struct perch_co_chan *ch, const void *value)
 {
 	uint32_t at = (uint32_t)(((uint64_t)ch->head + ch->count) % ch->capacity);
 
@@ -80,7 +88,7 @@ static void put(struct perch_chan *ch, const void *value)
 	ch->count++;
 }
 
-static void get(struct perch_chan *ch, void *value)
+static void get(struct perch_co_chan *ch, void *value)
 {
 	memcpy(value, ch->ring + ch->head * ch->value_bytes, ch->value_bytes);
 	ch->head = (ch->head + 1) % ch->capacity;
@@ -89,7 +97,7 @@ static void get(struct perch_chan *ch, void *value)
 
 /* ---- what can be done at once: 0, -EPIPE, or -EAGAIN ---- */
 
-static int try_send(struct perch_chan *ch, const void *value)
+static int try_send(struct perch_co_chan *ch, const void *value)
 {
 	struct perch_co *co;
 	unsigned k;
@@ -109,7 +117,7 @@ static int try_send(struct perch_chan *ch, const void *value)
 }
 
 /* A place in the ring came free, or a receiver with an empty ring: the next sender's value. */
-static int take_from_sender(struct perch_chan *ch, void *value)
+static int take_from_sender(struct perch_co_chan *ch, void *value)
 {
 	unsigned k;
 	struct perch_co *co = perch_wait_take(ch->s, &ch->senders, false, &k);
@@ -124,7 +132,7 @@ static int take_from_sender(struct perch_chan *ch, void *value)
 	return 0;
 }
 
-static int try_recv(struct perch_chan *ch, void *value)
+static int try_recv(struct perch_co_chan *ch, void *value)
 {
 	if (ch->count == 0)
 		return take_from_sender(ch, value);
@@ -133,7 +141,7 @@ static int try_recv(struct perch_chan *ch, void *value)
 	return 0;
 }
 
-static int try_case(struct perch_select *c)
+static int try_case(struct perch_co_select *c)
 {
 	int err = c->send != NULL ? try_send(c->chan, c->send) : try_recv(c->chan, c->recv);
 
@@ -144,17 +152,18 @@ static int try_case(struct perch_select *c)
 
 /* ---- waiting ---- */
 
-static void wait_for_case(struct perch_select *c, unsigned k)
+static void wait_for_case(struct perch_co_select *c, unsigned k)
 {
-	struct perch_chan *ch = c->chan;
+	struct perch_co_chan *ch = c->chan;
 
+	ch->inside++;
 	perch_wait_join(ch->s, c->send != NULL ? &ch->senders : &ch->receivers, k);
 	if (c->send != NULL)
 		memcpy(perch_wait_value(ch->s, ch->s->current, k), c->send, ch->value_bytes);
 }
 
 /* Somebody did our case k for us: what was received waits beside the queue's links. */
-static void conclude(struct perch_select *c, unsigned k, bool over)
+static void conclude(struct perch_co_select *c, unsigned k, bool over)
 {
 	c->err = over ? -EPIPE : 0;
 	if (!over && c->send == NULL)
@@ -162,14 +171,20 @@ static void conclude(struct perch_select *c, unsigned k, bool over)
 		       c->chan->value_bytes);
 }
 
-int perch_chan_select(struct perch_select *cases, unsigned n, int64_t deadline_ns)
+static void leave(struct perch_co_chan *ch)
+{
+	if (--ch->inside == 0 && ch->freed)
+		free(ch);
+}
+
+int perch_co_chan_select(struct perch_co_select *cases, unsigned n, int64_t deadline_ns)
 {
 	struct perch_sched *s = cases[0].chan->s;
 	unsigned first, i;
 	bool over;
 	int k;
 
-	assert(n > 0 && n <= PERCH_SELECT_MAX);
+	assert(n > 0 && n <= PERCH_CO_SELECT_MAX);
 	first = s->selects++ % n;
 	for (i = 0; i < n; i++) {
 		unsigned at = (first + i) % n;
@@ -184,21 +199,23 @@ int perch_chan_select(struct perch_select *cases, unsigned n, int64_t deadline_n
 	k = perch_wait_park(s, deadline_ns, &over);
 	if (k >= 0)
 		conclude(&cases[k], (unsigned)k, over);
+	for (i = 0; i < n; i++)
+		leave(cases[i].chan);
 	return k;
 }
 
-int perch_chan_send(struct perch_chan *ch, const void *value, int64_t deadline_ns)
+int perch_co_chan_send(struct perch_co_chan *ch, const void *value, int64_t deadline_ns)
 {
-	struct perch_select one = {.chan = ch, .send = value};
-	int k = perch_chan_select(&one, 1, deadline_ns);
+	struct perch_co_select one = {.chan = ch, .send = value};
+	int k = perch_co_chan_select(&one, 1, deadline_ns);
 
 	return k < 0 ? k : one.err;
 }
 
-int perch_chan_recv(struct perch_chan *ch, void *value, int64_t deadline_ns)
+int perch_co_chan_recv(struct perch_co_chan *ch, void *value, int64_t deadline_ns)
 {
-	struct perch_select one = {.chan = ch, .recv = value};
-	int k = perch_chan_select(&one, 1, deadline_ns);
+	struct perch_co_select one = {.chan = ch, .recv = value};
+	int k = perch_co_chan_select(&one, 1, deadline_ns);
 
 	return k < 0 ? k : one.err;
 }

@@ -13,32 +13,34 @@
 #include <stdint.h>
 
 struct perch_sched;
-struct perch_chan;
+struct perch_co_chan;
 
 enum {
-	PERCH_CHAN_MAX_BYTES = 48, /* of a value; send a pointer to more */
-	PERCH_SELECT_MAX = 8,      /* cases of a select */
+	PERCH_CO_CHAN_MAX_BYTES = 48, /* of a value; send a pointer to more */
+	PERCH_CO_SELECT_MAX = 8,      /* cases of a select */
 };
 
 /* Returns 0, -EINVAL or -ENOMEM. */
-int perch_chan_open(struct perch_chan **out, struct perch_sched *s, size_t value_bytes,
+int perch_co_chan_open(struct perch_co_chan **out, struct perch_sched *s, size_t value_bytes,
 		    uint32_t capacity);
-/* Nobody may wait on it any more (asserted). */
-void perch_chan_free(struct perch_chan *ch);
+/* Closes it; those who wait are told so, and the last of them to leave frees it. NULL is
+ * ignored. */
+void perch_co_chan_free(struct perch_co_chan *ch);
+struct perch_sched *perch_co_chan_sched(const struct perch_co_chan *ch);
 
 /* Nothing more will be sent: receivers get what is buffered and then -EPIPE, senders get -EPIPE,
  * those that wait at once. Closing twice is once. */
-void perch_chan_close(struct perch_chan *ch);
+void perch_co_chan_close(struct perch_co_chan *ch);
 
 /* 0; -EPIPE: closed; -ETIMEDOUT, -ECANCELED, -ENOMEM as from a park. A deadline in the past makes
  * it a try. After an error nothing was sent, or received. */
-int perch_chan_send(struct perch_chan *ch, const void *value, int64_t deadline_ns);
-int perch_chan_recv(struct perch_chan *ch, void *value, int64_t deadline_ns);
+int perch_co_chan_send(struct perch_co_chan *ch, const void *value, int64_t deadline_ns);
+int perch_co_chan_recv(struct perch_co_chan *ch, void *value, int64_t deadline_ns);
 
-uint32_t perch_chan_count(const struct perch_chan *ch); /* values buffered */
+uint32_t perch_co_chan_count(const struct perch_co_chan *ch); /* values buffered */
 
-struct perch_select {
-	struct perch_chan *chan;
+struct perch_co_select {
+	struct perch_co_chan *chan;
 	const void *send; /* the value to send, or NULL */
 	void *recv;       /* where to receive to, or NULL */
 	int err;          /* out, of the case chosen: 0 or -EPIPE */
@@ -46,6 +48,6 @@ struct perch_select {
 
 /* Do the first case that can be done, or wait until one can. Returns its index or a negative
  * error. Where several can, the one to begin with changes from call to call. */
-int perch_chan_select(struct perch_select *cases, unsigned n, int64_t deadline_ns);
+int perch_co_chan_select(struct perch_co_select *cases, unsigned n, int64_t deadline_ns);
 
 #endif

@@ -33,12 +33,12 @@ static const char *state_name(const struct perch_co *co)
 	}
 }
 
-int perch_co_info(const struct perch_sched *s, const struct perch_co *co,
-		  struct perch_co_info *out)
+int perch_co_describe(const struct perch_sched *s, const struct perch_co *co,
+		  struct perch_co_description *out)
 {
 	if (co->state == CO_FREE)
 		return -ESRCH;
-	*out = (struct perch_co_info){
+	*out = (struct perch_co_description){
 		.id = co_id(s, co),
 		.fn = co->fn,
 		.arg = co->arg,
@@ -119,10 +119,10 @@ static void dump_frames(struct perch_sched *s, struct perch_co *co, FILE *to)
 
 static void dump_one(struct perch_sched *s, struct perch_co *co, FILE *to)
 {
-	struct perch_co_info info;
+	struct perch_co_description info;
 	char name[256];
 
-	perch_co_info(s, co, &info);
+	perch_co_describe(s, co, &info);
 	perch_symbol_name(code_address(info.fn), name, sizeof(name));
 	fprintf(to, "coroutine %u %s %s(%p): stack %zu B, at most %zu B%s, ran %u times", info.id,
 		info.state, name, info.arg, info.live_bytes, info.peak_bytes,
@@ -137,17 +137,30 @@ static void dump_one(struct perch_sched *s, struct perch_co *co, FILE *to)
 			"copying them\n", LARGE_BYTES);
 }
 
-void perch_sched_dump(struct perch_sched *s, FILE *to, bool backtraces)
+static void dump_summary(const struct perch_sched *s, FILE *to)
+{
+	fprintf(to, "%u coroutines, %u ready; saved stacks: %zu KB of %zu KB\n", s->alive, s->ready,
+		(size_t)s->saves.used * STACK_LINE >> 10, (size_t)s->saves.lines * STACK_LINE >> 10);
+}
+
+uint32_t perch_sched_dump(struct perch_sched *s, FILE *to, bool backtraces, uint32_t from,
+			  uint32_t most)
 {
 	uint32_t id;
 
-	fprintf(to, "%u coroutines, %u ready; saved stacks: %zu KB of %zu KB\n", s->alive, s->ready,
-		(size_t)s->saves.used * STACK_LINE >> 10, (size_t)s->saves.lines * STACK_LINE >> 10);
-	for (id = 0; id < s->fresh_co; id++) {
+	if (from == 0)
+		dump_summary(s, to);
+	for (id = from; id < s->fresh_co && id - from < most; id++) {
 		if (s->co[id].state == CO_FREE)
 			continue;
 		dump_one(s, &s->co[id], to);
 		if (backtraces)
 			dump_frames(s, &s->co[id], to);
 	}
+	return id < s->fresh_co ? id : PERCH_CO_NONE;
+}
+
+void perch_co_rename(struct perch_sched *s, perch_co_fn fn)
+{
+	s->current->fn = fn;
 }

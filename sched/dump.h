@@ -11,7 +11,7 @@
 
 #include "sched/coro.h"
 
-struct perch_co_info {
+struct perch_co_description {
 	uint32_t id;
 	perch_co_fn fn;         /* what it was started with */
 	void *arg;
@@ -26,8 +26,8 @@ struct perch_co_info {
 };
 
 /* Returns 0, or -ESRCH: it has finished. */
-int perch_co_info(const struct perch_sched *s, const struct perch_co *co,
-		  struct perch_co_info *out);
+int perch_co_describe(const struct perch_sched *s, const struct perch_co *co,
+		  struct perch_co_description *out);
 
 /* Count the cycles spent in each coroutine from now on, from zero, or no more. Called outside of
  * any coroutine. */
@@ -36,8 +36,15 @@ void perch_sched_count_cycles(struct perch_sched *s, bool on);
 /* The return addresses of a parked or ready coroutine, innermost first. Returns how many. */
 unsigned perch_co_backtrace(struct perch_sched *s, struct perch_co *co, void **pc, unsigned max);
 
-/* All coroutines alive, a line each and, if asked for, a backtrace; with a hint at those whose
- * frames are so large that a private stack would serve them better. */
-void perch_sched_dump(struct perch_sched *s, FILE *to, bool backtraces);
+/* The coroutines alive among `most` ids from id `from` on, a line each and, if asked for, a
+ * backtrace; with a hint at those whose frames are so large that a private stack would serve them
+ * better. From 0 on a line about all of them comes first. Returns the id to go on from, or
+ * PERCH_CO_NONE: so a dump of millions need not stop the lcore for longer than a few. */
+uint32_t perch_sched_dump(struct perch_sched *s, FILE *to, bool backtraces, uint32_t from,
+			  uint32_t most);
+
+/* From now on descriptions, dumps and overflow reports name fn as what the running coroutine was
+ * started with: for those that are started through a function of their starter's. */
+void perch_co_rename(struct perch_sched *s, perch_co_fn fn);
 
 #endif

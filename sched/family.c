@@ -98,3 +98,9 @@ void perch_family_end(struct perch_sched *s, struct perch_co *parent)
 		if (perch_co_join(s, PERCH_SCHED_NEVER) == -ENOMEM)
 			orphan_all(s, parent);
 }
+
+void perch_co_end_children(struct perch_sched *s)
+{
+	if (s->current->flags & CO_PARENT)
+		perch_family_end(s, s->current);
+}

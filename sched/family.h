@@ -16,6 +16,10 @@ struct perch_co *perch_co_spawn_child(struct perch_sched *s, perch_co_fn fn, voi
 /* Wait until no child is alive. 0; -ETIMEDOUT, -ECANCELED, -ENOMEM as from a park. */
 int perch_co_join(struct perch_sched *s, int64_t deadline_ns);
 
+/* Cancel all children and wait for their end, whatever happens: what a return does by itself, for
+ * those who have to tidy up after it. From here on no cancel ends a park of the caller. */
+void perch_co_end_children(struct perch_sched *s);
+
 /* Cancel all children; to see them gone, join. */
 void perch_co_cancel_children(struct perch_sched *s);
 

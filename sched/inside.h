@@ -24,6 +24,7 @@ enum co_state {
 
 /* Beside the public PERCH_CO_* flags, in the same byte. */
 enum co_flags {
+	CO_NAMED = 1u << 1,     /* a reference to it was given out */
 	CO_PARENT = 1u << 2,    /* has children alive */
 	CO_CHILD = 1u << 3,     /* of a parent alive */
 	CO_JOINING = 1u << 4,   /* waits for its children */
@@ -65,7 +66,8 @@ struct co_kin {
 	uint32_t parent;                  /* id */
 	uint32_t first_child, next, prev; /* ids + 1 */
 	uint64_t cycles;                  /* if they are counted */
-	uint64_t unused;
+	uint32_t birth;                   /* so many named coroutines had this id */
+	uint32_t signal;                  /* see ref.c */
 };
 
 struct perch_sched {

@@ -19,12 +19,15 @@ enum {
 	CACHE_LINE = 64,
 };
 
-enum mail_kind { MAIL_CALL, MAIL_SPAWN, MAIL_WAKE };
+enum mail_kind { MAIL_CALL, MAIL_SPAWN, MAIL_SIGNAL, MAIL_CANCEL };
 
 struct mail {
-	perch_co_fn fn;
-	void *arg;   /* of fn, or the coroutine to wake */
-	int32_t word; /* spawn: its flags; wake: the result */
+	union {
+		perch_co_fn fn;
+		struct perch_co_ref ref;
+	};
+	void *arg;    /* of fn */
+	int32_t word; /* spawn: its flags; signal: the value */
 	enum mail_kind kind;
 };
 
@@ -148,9 +151,14 @@ int perch_mailbox_spawn(struct perch_mailbox *m, perch_co_fn fn, void *arg, unsi
 					  .word = (int32_t)flags});
 }
 
-int perch_mailbox_wake(struct perch_mailbox *m, struct perch_co *co, int result)
+int perch_mailbox_signal(struct perch_mailbox *m, struct perch_co_ref ref, int value)
 {
-	return send_mail(m, (struct mail){.kind = MAIL_WAKE, .arg = co, .word = result});
+	return send_mail(m, (struct mail){.kind = MAIL_SIGNAL, .ref = ref, .word = value});
+}
+
+int perch_mailbox_cancel(struct perch_mailbox *m, struct perch_co_ref ref)
+{
+	return send_mail(m, (struct mail){.kind = MAIL_CANCEL, .ref = ref});
 }
 
 uint64_t perch_mailbox_refused(const struct perch_mailbox *m)
@@ -162,6 +170,8 @@ uint64_t perch_mailbox_refused(const struct perch_mailbox *m)
 
 static void carry_out(struct perch_mailbox *m, const struct mail *mail)
 {
+	struct perch_co *co;
+
 	switch (mail->kind) {
 	case MAIL_CALL:
 		mail->fn(mail->arg);
@@ -169,8 +179,13 @@ static void carry_out(struct perch_mailbox *m, const struct mail *mail)
 	case MAIL_SPAWN:
 		perch_co_spawn(m->sched, mail->fn, mail->arg, (unsigned)mail->word);
 		break;
-	case MAIL_WAKE:
-		perch_co_wake(m->sched, mail->arg, mail->word);
+	case MAIL_SIGNAL:
+		perch_co_signal(m->sched, mail->ref, mail->word);
+		break;
+	case MAIL_CANCEL:
+		co = perch_co_find(m->sched, mail->ref);
+		if (co != NULL)
+			perch_co_cancel(m->sched, co);
 		break;
 	}
 }

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "sched/coro.h"
+#include "sched/ref.h"
 
 struct perch_mailbox;
 
@@ -33,8 +33,10 @@ int perch_mailbox_post(struct perch_mailbox *m, perch_co_fn fn, void *arg);
 /* Spawn fn(arg) there; a refusal is counted by that scheduler. 0 or -ENOBUFS. */
 int perch_mailbox_spawn(struct perch_mailbox *m, perch_co_fn fn, void *arg, unsigned flags);
 
-/* Wake co there. It must not finish before the message is drained. 0 or -ENOBUFS. */
-int perch_mailbox_wake(struct perch_mailbox *m, struct perch_co *co, int result);
+/* Signal it there (value >= 0), or cancel it; if it has finished by then, nothing is done. 0 or
+ * -ENOBUFS. */
+int perch_mailbox_signal(struct perch_mailbox *m, struct perch_co_ref ref, int value);
+int perch_mailbox_cancel(struct perch_mailbox *m, struct perch_co_ref ref);
 
 /* Carry out at most `budget` messages, in the order of their sending. Returns how many. */
 unsigned perch_mailbox_drain(struct perch_mailbox *m, unsigned budget);

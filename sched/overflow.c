@@ -24,20 +24,24 @@ enum { ALTERNATE_BYTES = 128 << 10 };
 static const char mark[16] = "perch overflow\n";
 
 struct perch_overflow {
+	struct sigaction before;
+};
+
+struct perch_overflow_watch {
 	char mark[16];
 	struct perch_sched *s;
-	struct sigaction before;
+	const struct perch_overflow *of;
 	stack_t stack_before;
 };
 
-static struct perch_overflow *record_of(const ucontext_t *u)
+static struct perch_overflow_watch *record_of(const ucontext_t *u)
 {
-	struct perch_overflow *o = u->uc_stack.ss_sp;
+	struct perch_overflow_watch *w = u->uc_stack.ss_sp;
 
 	if (u->uc_stack.ss_flags & SS_DISABLE || u->uc_stack.ss_size != ALTERNATE_BYTES ||
-	    o == NULL || memcmp(o->mark, mark, sizeof(mark)) != 0)
+	    w == NULL || memcmp(w->mark, mark, sizeof(mark)) != 0)
 		return NULL;
-	return o;
+	return w;
 }
 
 static bool in_guard(const struct perch_sched *s, const char *fault)
@@ -81,46 +85,35 @@ static void pass_on(const struct sigaction *before, int sig, siginfo_t *info, vo
 static void on_fault(int sig, siginfo_t *info, void *context)
 {
 	const struct sigaction by_default = {.sa_handler = SIG_DFL};
-	struct perch_overflow *o = record_of(context);
+	const struct perch_overflow_watch *w = record_of(context);
 	int saved_errno = errno;
 
-	if (o == NULL) {
+	if (w == NULL) {
 		pass_on(&by_default, sig, info, context);
 	} else {
-		if (in_guard(o->s, info->si_addr))
-			report(o->s);
-		pass_on(&o->before, sig, info, context);
+		if (in_guard(w->s, info->si_addr))
+			report(w->s);
+		pass_on(&w->of->before, sig, info, context);
 	}
 	errno = saved_errno;
 }
 
-int perch_overflow_open(struct perch_overflow **out, struct perch_sched *s)
+int perch_overflow_open(struct perch_overflow **out)
 {
 	struct sigaction action = {.sa_sigaction = on_fault,
 				   .sa_flags = SA_SIGINFO | SA_ONSTACK};
-	struct perch_overflow *o = perch_region_map(ALTERNATE_BYTES, -1);
-	stack_t stack = {.ss_sp = o, .ss_size = ALTERNATE_BYTES};
+	struct perch_overflow *o = perch_region_map(sizeof(*o), -1);
 	int err;
 
 	if (o == NULL)
 		return -ENOMEM;
-	memcpy(o->mark, mark, sizeof(mark));
-	o->s = s;
-	if (sigaltstack(&stack, &o->stack_before) < 0) {
-		err = -errno;
-		goto no_stack;
-	}
 	if (sigaction(SIGSEGV, &action, &o->before) < 0) {
 		err = -errno;
-		goto no_handler;
+		perch_region_unmap(o, sizeof(*o));
+		return err;
 	}
 	*out = o;
 	return 0;
-no_handler:
-	sigaltstack(&o->stack_before, NULL);
-no_stack:
-	perch_region_unmap(o, ALTERNATE_BYTES);
-	return err;
 }
 
 void perch_overflow_close(struct perch_overflow *o)
@@ -128,6 +121,34 @@ void perch_overflow_close(struct perch_overflow *o)
 	if (o == NULL)
 		return;
 	sigaction(SIGSEGV, &o->before, NULL);
-	sigaltstack(&o->stack_before, NULL);
-	perch_region_unmap(o, ALTERNATE_BYTES);
+	perch_region_unmap(o, sizeof(*o));
+}
+
+int perch_overflow_watch(struct perch_overflow_watch **out, struct perch_overflow *o,
+			 struct perch_sched *s)
+{
+	struct perch_overflow_watch *w = perch_region_map(ALTERNATE_BYTES, -1);
+	stack_t stack = {.ss_sp = w, .ss_size = ALTERNATE_BYTES};
+	int err;
+
+	if (w == NULL)
+		return -ENOMEM;
+	memcpy(w->mark, mark, sizeof(mark));
+	w->s = s;
+	w->of = o;
+	if (sigaltstack(&stack, &w->stack_before) < 0) {
+		err = -errno;
+		perch_region_unmap(w, ALTERNATE_BYTES);
+		return err;
+	}
+	*out = w;
+	return 0;
+}
+
+void perch_overflow_unwatch(struct perch_overflow_watch *w)
+{
+	if (w == NULL)
+		return;
+	sigaltstack(&w->stack_before, NULL);
+	perch_region_unmap(w, ALTERNATE_BYTES);
 }

@@ -14,7 +14,7 @@
 #define NEVER PERCH_SCHED_NEVER
 
 static struct perch_sched *s;
-static struct perch_chan *ch, *other;
+static struct perch_co_chan *ch, *other;
 
 static void run_dry(void)
 {
@@ -27,8 +27,8 @@ static void open_case(uint32_t capacity)
 	struct perch_sched_config cfg = {.max_co = 256, .max_private = 1};
 
 	CU_ASSERT_EQUAL_FATAL(perch_sched_open(&s, &cfg), 0);
-	CU_ASSERT_EQUAL_FATAL(perch_chan_open(&ch, s, sizeof(int), capacity), 0);
-	CU_ASSERT_EQUAL_FATAL(perch_chan_open(&other, s, sizeof(int), capacity), 0);
+	CU_ASSERT_EQUAL_FATAL(perch_co_chan_open(&ch, s, sizeof(int), capacity), 0);
+	CU_ASSERT_EQUAL_FATAL(perch_co_chan_open(&other, s, sizeof(int), capacity), 0);
 }
 
 static void close_case(void)
@@ -38,8 +38,8 @@ static void close_case(void)
 	run_dry();
 	perch_sched_stats(s, &st);
 	CU_ASSERT_EQUAL(st.alive, 0);
-	perch_chan_free(ch);
-	perch_chan_free(other);
+	perch_co_chan_free(ch);
+	perch_co_chan_free(other);
 	perch_sched_close(s);
 }
 
@@ -56,7 +56,7 @@ static void sends(void *arg)
 	int i;
 
 	for (i = p->first; i <= p->last && p->err == 0; i++) {
-		p->err = perch_chan_send(ch, &i, p->deadline);
+		p->err = perch_co_chan_send(ch, &i, p->deadline);
 		p->count += p->err == 0;
 	}
 }
@@ -66,7 +66,7 @@ static void receives(void *arg)
 	struct party *p = arg;
 	int value;
 
-	while ((p->err = perch_chan_recv(ch, &value, p->deadline)) == 0) {
+	while ((p->err = perch_co_chan_recv(ch, &value, p->deadline)) == 0) {
 		if (p->count < 64)
 			p->got[p->count] = value;
 		p->count++;
@@ -86,7 +86,7 @@ static void passes_in_order(uint32_t capacity)
 	CU_ASSERT_EQUAL(to.count, 50);
 	for (i = 0; i < 50; i++)
 		CU_ASSERT_EQUAL(to.got[i], i + 1);
-	perch_chan_close(ch);
+	perch_co_chan_close(ch);
 	run_dry();
 	CU_ASSERT_EQUAL(to.err, -EPIPE);
 	CU_ASSERT_EQUAL(from.err, 0);
@@ -109,8 +109,8 @@ static void rendezvous(void)
 	perch_co_spawn(s, sends, &from, 0);
 	run_dry();
 	CU_ASSERT_EQUAL(from.count, 0); /* nobody is there to take it */
-	CU_ASSERT_EQUAL(perch_chan_count(ch), 0);
-	perch_chan_close(ch);
+	CU_ASSERT_EQUAL(perch_co_chan_count(ch), 0);
+	perch_co_chan_close(ch);
 	run_dry();
 	CU_ASSERT_EQUAL(from.err, -EPIPE);
 	close_case();
@@ -130,7 +130,7 @@ static void many_to_many(void)
 	for (i = 0; i < 20; i++)
 		perch_co_spawn(s, i % 2 ? receives : sends, i % 2 ? &to[i] : &from[i], 0);
 	run_dry();
-	perch_chan_close(ch);
+	perch_co_chan_close(ch);
 	run_dry();
 	for (i = 0; i < 20; i++) {
 		sent += from[i].count;
@@ -149,8 +149,8 @@ static void close_keeps_what_is_buffered(void)
 	open_case(4);
 	perch_co_spawn(s, sends, &from, 0);
 	run_dry();
-	perch_chan_close(ch);
-	perch_chan_close(ch);
+	perch_co_chan_close(ch);
+	perch_co_chan_close(ch);
 	perch_co_spawn(s, receives, &to, 0);
 	perch_co_spawn(s, sends, &late, 0);
 	run_dry();
@@ -171,15 +171,15 @@ static void value_goes_past_who_gave_up(void)
 	perch_co_spawn(s, receives, &patient, 0);
 	run_dry();
 	perch_sched_advance(s, 5000);
-	CU_ASSERT_EQUAL(perch_chan_send(ch, &value, 0), 0); /* by the thread itself */
+	CU_ASSERT_EQUAL(perch_co_chan_send(ch, &value, 0), 0); /* by the thread itself */
 	run_dry();
 	CU_ASSERT_EQUAL(hasty.count, 0);
 	CU_ASSERT_EQUAL(hasty.err, -ETIMEDOUT);
 	CU_ASSERT_EQUAL(patient.sum, 7);
-	CU_ASSERT_EQUAL(perch_chan_send(ch, &value, 0), 0);
+	CU_ASSERT_EQUAL(perch_co_chan_send(ch, &value, 0), 0);
 	run_dry();
-	CU_ASSERT_EQUAL(perch_chan_recv(ch, &value, 0), -EAGAIN);
-	perch_chan_close(ch);
+	CU_ASSERT_EQUAL(perch_co_chan_recv(ch, &value, 0), -EAGAIN);
+	perch_co_chan_close(ch);
 	close_case();
 }
 
@@ -193,7 +193,7 @@ static void value_is_not_lost_to_a_cancel(void)
 	open_case(0);
 	co = perch_co_spawn(s, receives, &to, 0);
 	run_dry();
-	CU_ASSERT_EQUAL(perch_chan_send(ch, &value, 0), 0);
+	CU_ASSERT_EQUAL(perch_co_chan_send(ch, &value, 0), 0);
 	perch_co_cancel(s, co);
 	run_dry();
 	CU_ASSERT_EQUAL(to.sum, 7);
@@ -206,10 +206,10 @@ static void tries(void *arg)
 	struct party *p = arg;
 	int value = 1;
 
-	p->got[0] = perch_chan_recv(ch, &value, 0);
-	p->got[1] = perch_chan_send(ch, &value, 0);
-	p->got[2] = perch_chan_send(ch, &value, 0);
-	p->got[3] = perch_chan_recv(ch, &value, 0);
+	p->got[0] = perch_co_chan_recv(ch, &value, 0);
+	p->got[1] = perch_co_chan_send(ch, &value, 0);
+	p->got[2] = perch_co_chan_send(ch, &value, 0);
+	p->got[3] = perch_co_chan_recv(ch, &value, 0);
 	p->count = 1;
 }
 
@@ -235,8 +235,8 @@ static void selects(void *arg)
 	int a = 0, b = 0;
 
 	for (;;) {
-		struct perch_select cases[] = {{.chan = ch, .recv = &a}, {.chan = other, .recv = &b}};
-		int k = perch_chan_select(cases, 2, p->deadline);
+		struct perch_co_select cases[] = {{.chan = ch, .recv = &a}, {.chan = other, .recv = &b}};
+		int k = perch_co_chan_select(cases, 2, p->deadline);
 
 		p->err = k < 0 ? k : cases[k].err;
 		if (p->err < 0)
@@ -254,12 +254,12 @@ static void select_waits_for_any(void)
 	perch_co_spawn(s, selects, &p, 0);
 	run_dry();
 	value = 1;
-	CU_ASSERT_EQUAL(perch_chan_send(other, &value, 0), 0);
+	CU_ASSERT_EQUAL(perch_co_chan_send(other, &value, 0), 0);
 	run_dry();
 	value = 2;
-	CU_ASSERT_EQUAL(perch_chan_send(ch, &value, 0), 0);
-	CU_ASSERT_EQUAL(perch_chan_send(ch, &value, 0), -EAGAIN); /* it has one already */
-	CU_ASSERT_EQUAL(perch_chan_send(other, &value, 0), -EAGAIN);
+	CU_ASSERT_EQUAL(perch_co_chan_send(ch, &value, 0), 0);
+	CU_ASSERT_EQUAL(perch_co_chan_send(ch, &value, 0), -EAGAIN); /* it has one already */
+	CU_ASSERT_EQUAL(perch_co_chan_send(other, &value, 0), -EAGAIN);
 	run_dry();
 	CU_ASSERT_EQUAL(p.count, 2);
 	CU_ASSERT_EQUAL(p.got[0], 101);
@@ -267,8 +267,8 @@ static void select_waits_for_any(void)
 	perch_sched_advance(s, 9000);
 	run_dry();
 	CU_ASSERT_EQUAL(p.err, -ETIMEDOUT);
-	CU_ASSERT_EQUAL(perch_chan_send(ch, &value, 0), -EAGAIN); /* it left both queues */
-	CU_ASSERT_EQUAL(perch_chan_send(other, &value, 0), -EAGAIN);
+	CU_ASSERT_EQUAL(perch_co_chan_send(ch, &value, 0), -EAGAIN); /* it left both queues */
+	CU_ASSERT_EQUAL(perch_co_chan_send(other, &value, 0), -EAGAIN);
 	close_case();
 }
 
@@ -279,10 +279,10 @@ static void select_takes_what_is_there(void)
 
 	open_case(8);
 	for (i = 0; i < 8; i++) {
-		perch_chan_send(ch, &i, 0);
-		perch_chan_send(other, &i, 0);
+		perch_co_chan_send(ch, &i, 0);
+		perch_co_chan_send(other, &i, 0);
 	}
-	perch_chan_close(other);
+	perch_co_chan_close(other);
 	perch_co_spawn(s, selects, &p, 0);
 	run_dry();
 	for (i = 0; i < p.count; i++)
@@ -290,7 +290,7 @@ static void select_takes_what_is_there(void)
 	CU_ASSERT(firsts >= 7); /* neither starved */
 	CU_ASSERT(p.count - firsts == 8);
 	CU_ASSERT_EQUAL(p.err, -EPIPE);
-	perch_chan_close(ch);
+	perch_co_chan_close(ch);
 	close_case();
 }
 
@@ -298,9 +298,10 @@ static void selects_to_send(void *arg)
 {
 	struct party *p = arg;
 	int give = 5, take = 0;
-	struct perch_select cases[] = {{.chan = ch, .send = &give}, {.chan = other, .recv = &take}};
+	struct perch_co_select cases[] = {
+		{.chan = ch, .send = &give}, {.chan = other, .recv = &take}};
 
-	p->got[0] = perch_chan_select(cases, 2, NEVER);
+	p->got[0] = perch_co_chan_select(cases, 2, NEVER);
 	p->err = cases[p->got[0]].err;
 	p->count = 1;
 }
@@ -313,27 +314,46 @@ static void select_sends(void)
 	open_case(0);
 	perch_co_spawn(s, selects_to_send, &p, 0);
 	run_dry();
-	CU_ASSERT_EQUAL(perch_chan_recv(ch, &value, 0), 0);
+	CU_ASSERT_EQUAL(perch_co_chan_recv(ch, &value, 0), 0);
 	CU_ASSERT_EQUAL(value, 5);
-	CU_ASSERT_EQUAL(perch_chan_send(other, &value, 0), -EAGAIN);
+	CU_ASSERT_EQUAL(perch_co_chan_send(other, &value, 0), -EAGAIN);
 	run_dry();
 	CU_ASSERT_EQUAL(p.count, 1);
 	CU_ASSERT_EQUAL(p.got[0], 0);
 	perch_co_spawn(s, selects_to_send, &closed, 0);
 	run_dry();
-	perch_chan_close(other);
+	perch_co_chan_close(other);
 	run_dry();
 	CU_ASSERT_EQUAL(closed.got[0], 1);
 	CU_ASSERT_EQUAL(closed.err, -EPIPE);
 	close_case();
 }
 
+/* Whoever waits is told, and leaves a channel that is still there. */
+static void free_waits_for_those_inside(void)
+{
+	struct party p[2] = {{.deadline = NEVER}, {.deadline = NEVER}};
+	struct perch_co *gone;
+
+	open_case(0);
+	perch_co_spawn(s, receives, &p[0], 0);
+	gone = perch_co_spawn(s, receives, &p[1], 0);
+	run_dry();
+	perch_co_cancel(s, gone); /* woken, and has not run yet */
+	perch_co_chan_free(ch);
+	ch = NULL;
+	run_dry();
+	CU_ASSERT_EQUAL(p[0].err, -EPIPE);
+	CU_ASSERT_EQUAL(p[1].err, -ECANCELED);
+	close_case();
+}
+
 static void refuses_nonsense(void)
 {
 	open_case(1);
-	CU_ASSERT_EQUAL(perch_chan_open(&ch, s, 0, 1), -EINVAL);
-	CU_ASSERT_EQUAL(perch_chan_open(&ch, s, PERCH_CHAN_MAX_BYTES + 1, 1), -EINVAL);
-	perch_chan_free(NULL);
+	CU_ASSERT_EQUAL(perch_co_chan_open(&ch, s, 0, 1), -EINVAL);
+	CU_ASSERT_EQUAL(perch_co_chan_open(&ch, s, PERCH_CO_CHAN_MAX_BYTES + 1, 1), -EINVAL);
+	perch_co_chan_free(NULL);
 	close_case();
 }
 
@@ -350,6 +370,7 @@ int main(int argc, char **argv)
 		{"select waits for any", select_waits_for_any},
 		{"select takes what is there", select_takes_what_is_there},
 		{"select sends", select_sends},
+		{"free waits for those inside", free_waits_for_those_inside},
 		{"refuses nonsense", refuses_nonsense},
 		{NULL, NULL},
 	};

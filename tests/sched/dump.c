@@ -67,17 +67,17 @@ static void deep_handler(void *arg)
 static void info_tells(void)
 {
 	struct perch_co *flat, *deep;
-	struct perch_co_info info;
+	struct perch_co_description info;
 
 	open_case();
 	perch_sched_count_cycles(s, true);
 	flat = perch_co_spawn(s, shallow_handler, &info, 0);
 	deep = perch_co_spawn(s, deep_handler, NULL, PERCH_CO_PRIVATE);
-	CU_ASSERT_EQUAL(perch_co_info(s, flat, &info), 0);
+	CU_ASSERT_EQUAL(perch_co_describe(s, flat, &info), 0);
 	CU_ASSERT_STRING_EQUAL(info.state, "new");
 	CU_ASSERT_PTR_NULL(info.parked_at);
 	perch_sched_run(s, 2);
-	CU_ASSERT_EQUAL(perch_co_info(s, flat, &info), 0);
+	CU_ASSERT_EQUAL(perch_co_describe(s, flat, &info), 0);
 	CU_ASSERT_STRING_EQUAL(info.state, "parked");
 	CU_ASSERT(info.fn == shallow_handler);
 	CU_ASSERT_PTR_EQUAL(info.arg, &info);
@@ -88,14 +88,14 @@ static void info_tells(void)
 	CU_ASSERT_PTR_NOT_NULL(info.parked_at);
 	perch_co_wake(s, deep, 0);
 	perch_sched_run(s, 1);
-	CU_ASSERT_EQUAL(perch_co_info(s, deep, &info), 0);
+	CU_ASSERT_EQUAL(perch_co_describe(s, deep, &info), 0);
 	CU_ASSERT(info.on_private);
 	CU_ASSERT_EQUAL(info.switches, 2);
 	CU_ASSERT(info.live_bytes < info.peak_bytes);
 	CU_ASSERT(info.peak_bytes > 1600);
 	perch_co_wake(s, flat, 0);
 	perch_sched_run(s, 1);
-	CU_ASSERT_EQUAL(perch_co_info(s, flat, &info), -ESRCH);
+	CU_ASSERT_EQUAL(perch_co_describe(s, flat, &info), -ESRCH);
 	close_case();
 }
 
@@ -103,11 +103,13 @@ static void info_tells(void)
 static char *dump_text(bool backtraces)
 {
 	char *text = NULL;
+	uint32_t from = 0;
 	size_t bytes;
 	FILE *f = open_memstream(&text, &bytes);
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
-	perch_sched_dump(s, f, backtraces);
+	while (from != PERCH_CO_NONE) /* in slices, as an engine does */
+		from = perch_sched_dump(s, f, backtraces, from, 2);
 	fclose(f);
 	return text;
 }
@@ -133,6 +135,8 @@ static void dump_backtraces_everybody(unsigned flags)
 	perch_sched_run(s, 3);
 	text = dump_text(true);
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "parked deep_handler+0x0"));
+	CU_ASSERT_EQUAL(occurrences(text, "coroutine "), 3);
+	CU_ASSERT_EQUAL(occurrences(text, "3 coroutines, 0 ready"), 1);
 	CU_ASSERT_EQUAL(occurrences(text, " hint: "), flags == 0 && !FIBER_PRIVATE);
 	if (!FIBER_PRIVATE) {
 		CU_ASSERT_EQUAL(occurrences(text, " perch_co_park"), 3);
@@ -195,6 +199,7 @@ static void before_us(int sig)
 static void die_of_overflow(unsigned flags, bool chained, int to)
 {
 	struct sigaction action = {.sa_handler = before_us, .sa_flags = SA_ONSTACK};
+	struct perch_overflow_watch *w;
 	struct perch_overflow *o;
 	unsigned result;
 
@@ -202,7 +207,7 @@ static void die_of_overflow(unsigned flags, bool chained, int to)
 	if (chained)
 		sigaction(SIGSEGV, &action, NULL);
 	open_case();
-	if (perch_overflow_open(&o, s) < 0)
+	if (perch_overflow_open(&o) < 0 || perch_overflow_watch(&w, o, s) < 0)
 		_exit(1);
 	perch_co_spawn(s, overflowing_handler, &result, flags);
 	perch_sched_run(s, 1);
@@ -247,19 +252,23 @@ static void overflow_names_its_coroutine(void)
 static void overflow_handler_is_put_back(void)
 {
 	struct sigaction before, after;
+	struct perch_overflow_watch *w;
 	struct perch_overflow *o;
 	stack_t stack;
 
 	open_case();
 	sigaction(SIGSEGV, NULL, &before);
-	CU_ASSERT_EQUAL_FATAL(perch_overflow_open(&o, s), 0);
+	CU_ASSERT_EQUAL_FATAL(perch_overflow_open(&o), 0);
+	CU_ASSERT_EQUAL_FATAL(perch_overflow_watch(&w, o, s), 0);
 	sigaction(SIGSEGV, NULL, &after);
 	CU_ASSERT(before.sa_handler != after.sa_handler);
+	perch_overflow_unwatch(w);
 	perch_overflow_close(o);
 	sigaction(SIGSEGV, NULL, &after);
 	CU_ASSERT(before.sa_handler == after.sa_handler);
 	sigaltstack(NULL, &stack);
-	CU_ASSERT(stack.ss_sp != (void *)o);
+	CU_ASSERT(stack.ss_sp != (void *)w);
+	perch_overflow_unwatch(NULL);
 	perch_overflow_close(NULL);
 	close_case();
 }

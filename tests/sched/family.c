@@ -206,7 +206,7 @@ static void cancel_reaches_grandchildren(void)
 /* ---- groups ---- */
 
 struct outing {
-	struct perch_group group;
+	struct perch_co_group *group;
 	int64_t deadline;
 	int result[4], waited;
 };
@@ -216,13 +216,13 @@ static void works(void *arg)
 	struct outing *o = arg;
 
 	perch_co_yield(s);
-	perch_group_done(&o->group);
+	perch_co_group_done(o->group);
 }
 
 static void waits(void *arg)
 {
 	struct outing *o = arg;
-	int err = perch_group_wait(&o->group, o->deadline);
+	int err = perch_co_group_wait(o->group, o->deadline);
 
 	o->result[o->waited++] = err;
 }
@@ -233,8 +233,8 @@ static void group_waits_for_all(void)
 	int i;
 
 	open_case();
-	perch_group_init(&o.group, s);
-	perch_group_add(&o.group, 10);
+	CU_ASSERT_EQUAL_FATAL(perch_co_group_open(&o.group, s), 0);
+	perch_co_group_add(o.group, 10);
 	perch_co_spawn(s, waits, &o, 0);
 	perch_co_spawn(s, waits, &o, 0);
 	for (i = 0; i < 9; i++)
@@ -248,6 +248,7 @@ static void group_waits_for_all(void)
 	perch_co_spawn(s, waits, &o, 0); /* nothing under way: at once */
 	run_dry();
 	CU_ASSERT_EQUAL(o.waited, 3);
+	perch_co_group_free(o.group);
 	close_case();
 }
 
@@ -256,15 +257,37 @@ static void group_has_a_deadline(void)
 	struct outing o = {.deadline = 3000};
 
 	open_case();
-	perch_group_init(&o.group, s);
-	perch_group_add(&o.group, 1);
+	CU_ASSERT_EQUAL_FATAL(perch_co_group_open(&o.group, s), 0);
+	perch_co_group_add(o.group, 1);
 	perch_co_spawn(s, waits, &o, 0);
 	run_dry();
 	perch_sched_advance(s, 3000);
 	run_dry();
 	CU_ASSERT_EQUAL(o.waited, 1);
 	CU_ASSERT_EQUAL(o.result[0], -ETIMEDOUT);
-	perch_group_done(&o.group);
+	perch_co_group_done(o.group);
+	perch_co_group_free(o.group);
+	close_case();
+}
+
+static void group_freed_tells_who_waits(void)
+{
+	struct outing o = {.deadline = NEVER};
+
+	open_case();
+	CU_ASSERT_EQUAL_FATAL(perch_co_group_open(&o.group, s), 0);
+	CU_ASSERT_EQUAL(perch_co_group_done(o.group), -EINVAL);
+	CU_ASSERT_EQUAL(perch_co_group_add(o.group, 1), 0);
+	CU_ASSERT_EQUAL(perch_co_group_add(o.group, UINT32_MAX), -EOVERFLOW);
+	perch_co_spawn(s, waits, &o, 0);
+	perch_co_spawn(s, waits, &o, 0);
+	run_dry();
+	perch_co_group_free(o.group);
+	run_dry();
+	CU_ASSERT_EQUAL(o.waited, 2);
+	CU_ASSERT_EQUAL(o.result[0], -EPIPE);
+	CU_ASSERT_EQUAL(o.result[1], -EPIPE);
+	perch_co_group_free(NULL);
 	close_case();
 }
 
@@ -279,6 +302,7 @@ int main(int argc, char **argv)
 		{"cancel reaches grandchildren", cancel_reaches_grandchildren},
 		{"a group waits for all", group_waits_for_all},
 		{"a group has a deadline", group_has_a_deadline},
+		{"a group freed tells who waits", group_freed_tells_who_waits},
 		{NULL, NULL},
 	};
 

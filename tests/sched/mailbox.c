@@ -62,6 +62,7 @@ static void order_and_refusal(void)
 
 struct sleeper {
 	struct perch_sched *s;
+	struct perch_co_ref ref;
 	int result;
 };
 
@@ -69,10 +70,11 @@ static void sleeps(void *arg)
 {
 	struct sleeper *sl = arg;
 
-	sl->result = perch_co_park(sl->s, PERCH_SCHED_NEVER);
+	sl->ref = perch_co_refer(sl->s, perch_co_current(sl->s));
+	sl->result = perch_co_await(sl->s, PERCH_SCHED_NEVER);
 }
 
-static void spawns_and_wakes(void)
+static void spawns_signals_and_cancels(void)
 {
 	struct perch_mailbox_config cfg = {.sched = open_sched()};
 	struct perch_mailbox *m = open_mailbox(&cfg);
@@ -81,10 +83,19 @@ static void spawns_and_wakes(void)
 	CU_ASSERT_EQUAL(perch_mailbox_spawn(m, sleeps, &sl, 0), 0);
 	CU_ASSERT_EQUAL(perch_mailbox_drain(m, 10), 1);
 	perch_sched_run(cfg.sched, 1);
-	CU_ASSERT_EQUAL(perch_mailbox_wake(m, perch_co_by_id(cfg.sched, 0), 17), 0);
+	CU_ASSERT_EQUAL(perch_mailbox_signal(m, sl.ref, 17), 0);
 	CU_ASSERT_EQUAL(perch_mailbox_drain(m, 10), 1);
 	perch_sched_run(cfg.sched, 1);
 	CU_ASSERT_EQUAL(sl.result, 17);
+	CU_ASSERT_EQUAL(perch_mailbox_spawn(m, sleeps, &sl, 0), 0);
+	CU_ASSERT_EQUAL(perch_mailbox_cancel(m, sl.ref), 0); /* of the one that has finished */
+	CU_ASSERT_EQUAL(perch_mailbox_drain(m, 10), 2);
+	perch_sched_run(cfg.sched, 1);
+	CU_ASSERT_FALSE(perch_sched_ready(cfg.sched));
+	CU_ASSERT_EQUAL(perch_mailbox_cancel(m, sl.ref), 0);
+	CU_ASSERT_EQUAL(perch_mailbox_drain(m, 10), 1);
+	perch_sched_run(cfg.sched, 1);
+	CU_ASSERT_EQUAL(sl.result, -ECANCELED);
 	perch_mailbox_close(m);
 	perch_sched_close(cfg.sched);
 }
@@ -190,7 +201,7 @@ int main(int argc, char **argv)
 {
 	static const struct suite_case cases[] = {
 		{"order and refusal", order_and_refusal},
-		{"spawns and wakes", spawns_and_wakes},
+		{"spawns, signals and cancels", spawns_signals_and_cancels},
 		{"threads send, and the owner sleeps", threads_send_and_the_owner_sleeps},
 		{NULL, NULL},
 	};
