@@ -71,7 +71,7 @@ static uint64_t zero_bytes(uint64_t x)
 
 static struct tag_match match(const struct perch_flow_bucket *b, uint8_t tag)
 {
-	const uint64_t spread = 0x0101010101010101 * tag;
+	const uint64_t spread = UINT64_C(0x0101010101010101) * tag;
 	uint64_t low;
 	uint32_t high;
 
