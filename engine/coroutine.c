@@ -54,7 +54,7 @@ int perch_spawn_ref(struct perch_ref *out, void (*fn)(void *), void *arg, unsign
 	return 0;
 }
 
-int perch_join(int64_t deadline_ns)
+int perch_wait_children(int64_t deadline_ns)
 {
 	return perch_co_join(perch_lcore_self->sched, deadline_ns);
 }

@@ -204,7 +204,7 @@ PERCH_API unsigned perch_lcore(void);
  * closes it only after its children have gone. */
 
 /* Wait until no child is alive. Coroutine. Returns 0, -ETIMEDOUT or -ECANCELED. */
-PERCH_API int perch_join(int64_t deadline_ns);
+PERCH_API int perch_wait_children(int64_t deadline_ns);
 /* From now on the children's waits return -ECANCELED. Does not wait: join. Coroutine. */
 PERCH_API void perch_cancel_children(void);
 

@@ -175,13 +175,13 @@ static void parent(void *arg)
 	struct found *f = arg;
 
 	f->rc[0] = perch_spawn(quick_child, f, PERCH_CHILD);
-	f->rc[1] = perch_join(in_ms(1000));
+	f->rc[1] = perch_wait_children(in_ms(1000));
 	f->rc[2] = f->n;
 	perch_spawn(child, f, PERCH_CHILD);
 	perch_spawn(child, f, PERCH_CHILD | PERCH_PRIVATE_STACK);
-	f->rc[3] = perch_join(in_ms(2));
+	f->rc[3] = perch_wait_children(in_ms(2));
 	perch_cancel_children();
-	f->rc[4] = perch_join(in_ms(1000));
+	f->rc[4] = perch_wait_children(in_ms(1000));
 	f->rc[5] = f->sum;
 	f->rc[6] = perch_spawn(child, f, 1u << 9);
 	f->done = true;
