@@ -113,15 +113,17 @@ static void one_option(struct args *a, const struct args_option *own, char ***at
 
 	(*at)++;
 	if (mine && mine->kind == ARGS_FLAG) {
-		*mine->value = 1;
+		*(uint64_t *)mine->value = 1;
 		return;
 	}
 	if (!value) {
 		args_complain(a, "%s is unknown, or wants a value", name);
 		exit(EXIT_USAGE);
 	}
-	if (mine) {
-		*mine->value = number(a, name, value, mine->min, mine->max);
+	if (mine && mine->kind == ARGS_TEXT) {
+		*(const char **)mine->value = value;
+	} else if (mine) {
+		*(uint64_t *)mine->value = number(a, name, value, mine->min, mine->max);
 	} else if (!common_option(a, name, value)) {
 		args_complain(a, "unknown option '%s'", name);
 		exit(EXIT_USAGE);

@@ -20,11 +20,12 @@ struct args {
 	char **rest; /* what is left after the options: NULL-terminated */
 };
 
-/* An option of one app. A number lies in min .. max; a flag takes no value. */
+/* An option of one app. A number lies in min .. max; a flag takes no value; a text is kept as it
+ * stands in argv. */
 struct args_option {
 	const char *name; /* "--count" */
-	enum { ARGS_NUMBER, ARGS_FLAG } kind;
-	uint64_t *value;
+	enum { ARGS_NUMBER, ARGS_FLAG, ARGS_TEXT } kind;
+	void *value; /* uint64_t *, or const char ** for a text */
 	uint64_t min, max;
 };
 
