@@ -72,6 +72,14 @@ static int take_ownership(struct perch_port *p, char *why, size_t why_bytes)
 	return 0;
 }
 
+static bool reads_file(const struct rte_eth_dev_info *dev)
+{
+	const struct rte_devargs *args = rte_dev_devargs(dev->device);
+
+	return strcmp(dev->driver_name, "net_pcap") == 0 && args && args->args &&
+		strstr(args->args, "rx_pcap=");
+}
+
 static bool is_nic(const char *driver)
 {
 	static const char *const software[] = {"net_tap", "net_af_packet", "net_af_xdp",
@@ -225,6 +233,19 @@ static int start(struct perch_port *p, char *why, size_t why_bytes)
 	return 0;
 }
 
+/* The address that we shall be known by. net_ring has none. That of a tap is its kernel side's, and
+ * that is the peer: two stations with one address cannot talk. */
+static void choose_mac(struct perch_port *p, struct rte_ether_addr mac)
+{
+	if (rte_is_zero_ether_addr(&mac))
+		mac = (struct rte_ether_addr){.addr_bytes = {0x02, 'p', 'e', 'r', 'c', (uint8_t)p->id}};
+	if (strcmp(p->info.driver, "net_tap") == 0) {
+		mac.addr_bytes[0] |= RTE_ETHER_LOCAL_ADMIN_ADDR;
+		mac.addr_bytes[5] ^= 1;
+	}
+	memcpy(p->info.mac, mac.addr_bytes, sizeof(p->info.mac));
+}
+
 static int configure(struct perch_port *p, const struct perch_port_config *cfg, char *why,
 	size_t why_bytes)
 {
@@ -236,10 +257,9 @@ static int configure(struct perch_port *p, const struct perch_port_config *cfg, 
 	if (rc < 0 || rte_eth_macaddr_get(p->id, &mac) < 0)
 		return fail(why, why_bytes, -ENODEV, "port '%s' does not answer", p->info.name);
 	snprintf(p->info.driver, sizeof(p->info.driver), "%s", dev.driver_name);
-	if (rte_is_zero_ether_addr(&mac)) /* net_ring has none: one of our own, locally administered */
-		mac = (struct rte_ether_addr){.addr_bytes = {0x02, 'p', 'e', 'r', 'c', (uint8_t)p->id}};
-	memcpy(p->info.mac, mac.addr_bytes, sizeof(p->info.mac));
+	choose_mac(p, mac);
 	p->info.numa_node = rte_eth_dev_socket_id(p->id);
+	p->info.reads_file = reads_file(&dev);
 	p->copy_shared = strcmp(dev.driver_name, "net_ring") == 0;
 	p->info.offloads = choose_offloads(cfg, &dev, &conf);
 	choose_queues(p, &dev, &conf);

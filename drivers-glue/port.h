@@ -48,6 +48,7 @@ struct perch_port_info {
 	uint32_t offloads;   /* enum perch_port_offload, those in use */
 	int numa_node;
 	bool link_up;
+	bool reads_file;     /* net_pcap: its frames were addressed to whom the capture is of */
 };
 
 struct perch_port_stats { /* of the device, where it counts */

@@ -185,6 +185,7 @@ int perch_config_net(const struct perch_config *cfg, const struct perch_port_inf
 	net_limits(cfg, out);
 
 	memcpy(nif->mac.addr_bytes, port->mac, sizeof(port->mac));
+	nif->any_mac = port->reads_file;
 	nif->mtu = port->mtu;
 	nif->tx_offloads = net_offloads(port->offloads);
 	for (i = 0; cfg->addrs[i]; i++)

@@ -18,7 +18,7 @@ static int open_net(struct perch_lcore *l, const struct perch_net_config *given,
 	struct perch_net_config cfg = *given;
 
 	cfg.pool = perch_port_pool(l->port, l->id);
-	cfg.passive = l->id != 0; /* lcore 0 answers ARP, NDP and ping for all */
+	cfg.passive = l->id != 0; /* lcore 0 announces our addresses for all */
 	cfg.seed += l->id;
 	cfg.now_ns = l->now_ns;
 	l->net_memory_bytes = perch_net_bytes(&cfg);

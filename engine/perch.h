@@ -178,9 +178,10 @@ enum perch_spawn_flags {
 enum { PERCH_EVERY_LCORE = -1 };
 
 /* Run fn(arg) as a coroutine on that lcore, or one on each: the door from other threads, and from
- * coroutines of other lcores. By a ring: no lock, no allocation. Any context, before perch_run too.
- * Returns 0, -EINVAL, or -ENOBUFS: 4,096 messages wait there already (counted). An lcore that has
- * no coroutine left for it counts that (co_refused). */
+ * coroutines of other lcores. By a ring: no lock, no allocation. Any context. What comes before
+ * perch_run runs, up to where it first parks, before a packet is received: nothing is too early for
+ * what it binds. Returns 0, -EINVAL, or -ENOBUFS: 4,096 messages wait there already (counted). An
+ * lcore that has no coroutine left for it counts that (co_refused). */
 PERCH_API int perch_start(struct perch *e, int lcore, void (*fn)(void *), void *arg, unsigned flags);
 
 /* The same on the caller's lcore. Coroutine. Returns 0, -EINVAL or -ENOBUFS (counted). */

@@ -177,10 +177,11 @@ static void advance_phase(struct perch_lcore *l)
 
 unsigned perch_lcore_turn(struct perch_lcore *l)
 {
-	unsigned work;
+	unsigned work = 0;
 
 	l->now_ns = perch_clock_now(&l->clock);
-	work = receive(l);
+	if (likely(l->turns > 0)) /* first of all, what was started before may bind and listen */
+		work = receive(l);
 	work += fire_timers(l);
 	work += wake_flows(l);
 	work += perch_mailbox_drain(l->mail, MAIL_BUDGET);

@@ -65,7 +65,7 @@ static bool is_well_formed(const struct rte_arp_hdr *arp)
 /* RFC 5227 section 2.4 (c): defend the address, but not in a duel that never ends. */
 static void defend(struct perch_net *net, const struct perch_rx *rx, const struct perch_ip *ip)
 {
-	if (!perch_rx_may_answer(net, rx) || net->now_ns - net->defended_ns < DEFEND_INTERVAL_NS)
+	if (!perch_rx_may_answer(rx) || net->now_ns - net->defended_ns < DEFEND_INTERVAL_NS)
 		return;
 	net->defended_ns = net->now_ns;
 	perch_arp_announce(net, rx->ifidx, ip);
@@ -89,7 +89,7 @@ static void learn(struct perch_net *net, struct perch_rx *rx, const struct perch
 static void answer(struct perch_net *net, const struct perch_rx *rx, const struct rte_arp_hdr *arp,
 	const struct perch_ip *sender, const struct perch_ip *target)
 {
-	if (perch_rx_may_answer(net, rx))
+	if (perch_rx_may_answer(rx))
 		send_arp(net, rx->ifidx, RTE_ARP_OP_REPLY, target, sender, &arp->arp_data.arp_sha,
 			&arp->arp_data.arp_sha);
 }

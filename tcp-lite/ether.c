@@ -46,16 +46,16 @@ static bool refuse(struct perch_net *net, struct perch_rx *rx, enum perch_drop w
 	return false;
 }
 
-static bool is_for_us(const struct rte_ether_hdr *eth, const struct rte_ether_addr *mac,
+static bool is_for_us(const struct rte_ether_hdr *eth, const struct perch_net_if *nif,
 	struct perch_rx *rx)
 {
 	rx->to_group = rte_is_multicast_ether_addr(&eth->dst_addr); /* broadcast is one of them */
-	return rx->to_group || rte_is_same_ether_addr(&eth->dst_addr, mac);
+	return rx->to_group || rte_is_same_ether_addr(&eth->dst_addr, &nif->mac) || nif->any_mac;
 }
 
 bool perch_ether_parse(struct perch_net *net, struct perch_rx *rx)
 {
-	const struct rte_ether_addr *mac = &net->cfg.ifs[rx->ifidx].mac;
+	const struct perch_net_if *nif = &net->cfg.ifs[rx->ifidx];
 	const struct rte_ether_hdr *eth;
 
 	if (unlikely(rx->m->nb_segs > 1)) {
@@ -66,10 +66,10 @@ bool perch_ether_parse(struct perch_net *net, struct perch_rx *rx)
 	if (unlikely(rx->m->data_len < sizeof(*eth)))
 		return refuse(net, rx, PERCH_DROP_eth_truncated);
 	eth = rte_pktmbuf_mtod(rx->m, const struct rte_ether_hdr *);
-	if (unlikely(!is_for_us(eth, mac, rx)))
+	if (unlikely(!is_for_us(eth, nif, rx)))
 		return refuse(net, rx, PERCH_DROP_eth_not_ours);
 	if (unlikely(rte_is_multicast_ether_addr(&eth->src_addr) ||
-		    rte_is_same_ether_addr(&eth->src_addr, mac)))
+		    rte_is_same_ether_addr(&eth->src_addr, &nif->mac)))
 		return refuse(net, rx, PERCH_DROP_eth_bad_source);
 	if (unlikely(rx->m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED))
 		return refuse(net, rx, PERCH_DROP_eth_vlan);

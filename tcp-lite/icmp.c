@@ -56,7 +56,7 @@ static void echo(struct perch_net *net, struct perch_rx *rx, uint8_t reply)
 		perch_rx_drop(net, rx, PERCH_DROP_icmp_echo_to_group);
 		return;
 	}
-	if (!perch_rx_may_answer(net, rx)) {
+	if (!perch_rx_may_answer(rx)) {
 		rte_pktmbuf_free(rx->m);
 		return;
 	}

@@ -89,7 +89,7 @@ void perch_icmp_send_error(
 	struct perch_icmp_header *h;
 	struct rte_mbuf *m;
 
-	if (!perch_rx_may_answer(net, rx) || rx->to_group || perch_ip_is_any(&rx->src))
+	if (!perch_rx_may_answer(rx) || rx->to_group || perch_ip_is_any(&rx->src))
 		return;
 	if (!v4 && is_icmp6_error(packet, len))
 		return;

@@ -184,7 +184,7 @@ static void input_solicit(struct perch_net *net, struct perch_rx *rx, const stru
 	if (!detecting && mac)
 		perch_neigh_hear(net, rx->ifidx, &rx->src, mac,
 			PERCH_NEIGH_OVERRIDE | PERCH_NEIGH_CREATE);
-	if (perch_rx_may_answer(net, rx))
+	if (perch_rx_may_answer(rx))
 		advertise(net, rx->ifidx, target, detecting ? all_nodes(&all) : &rx->src,
 			detecting ? OVERRIDE : OVERRIDE | SOLICITED);
 	rte_pktmbuf_free(rx->m);

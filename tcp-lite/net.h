@@ -60,6 +60,7 @@ struct perch_net_if {
 	uint32_t tx_offloads; /* enum perch_net_offload */
 	uint8_t n_addrs;
 	bool has_gw4, has_gw6;
+	bool any_mac;       /* take frames for any unicast address, as a capture file has them */
 	struct perch_net_addr addrs[PERCH_NET_ADDRS];
 	struct perch_ip gw4, gw6;
 };
@@ -68,7 +69,7 @@ struct perch_net_config { /* zero means default */
 	struct rte_mempool *pool; /* required; private size >= PERCH_PKT_PRIV */
 	struct perch_net_if ifs[PERCH_NET_IFS];
 	uint8_t n_ifs;            /* required; an IPv6 interface gets its fe80:: address by itself */
-	bool passive;     /* learn from ARP, NDP and errors but never answer: another lcore does */
+	bool passive;     /* announce no addresses: another lcore does */
 	uint8_t secret[16]; /* keys ISNs and the flow hash (RFC 6528) */
 	uint64_t seed;      /* of the generator for jitter, ports and IP ids */
 	int64_t now_ns;
@@ -193,10 +194,11 @@ struct perch_rx {
 	bool is_arp;              /* not IP: data starts at the ARP header, addresses are not set */
 };
 
-/* May this packet be answered by ARP, NDP or ICMP, or does another lcore do that? */
-static inline bool perch_rx_may_answer(const struct perch_net *net, const struct perch_rx *rx)
+/* May this packet be answered by ARP, NDP or ICMP? By the lcore that received it, whichever RSS
+ * chose, and not by those that learn from a copy. */
+static inline bool perch_rx_may_answer(const struct perch_rx *rx)
 {
-	return !net->cfg.passive && !rx->learn_only;
+	return !rx->learn_only;
 }
 
 static inline void perch_net_drop(struct perch_net *net, enum perch_drop why, struct rte_mbuf *m)

@@ -10,7 +10,7 @@ import tempfile
 import time
 import traceback
 
-from lab import BUILD, LINUX4, LINUX6, PERCH4, PERCH6, Lab, Skip, app
+from lab import BUILD, LINUX4, LINUX6, PERCH4, PERCH6, Lab, Skip, app, wait_until
 
 CLIENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "client.py")
 BAD_LINK = {"loss": 0.01, "reorder": 0.02, "dup": 0.005, "corrupt": 0.002, "seed": 7}
@@ -163,7 +163,8 @@ def two_lcores_on_one_cpu():
 def linux_server(lab):
     for family, kind in (("TCP4", "4"), ("TCP6", "6")):
         listen = f"{family}-LISTEN:7,reuseaddr,fork" + (",ipv6only=1" if kind == "6" else "")
-        lab.start("linux", "socat", listen, "PIPE")
+        # With blocks beyond PIPE_BUF socat can fall asleep in a write to a pipe that only it reads.
+        lab.start("linux", "socat", "-b", "4096", listen, "PIPE")
     lab.start("linux", "socat", "UDP4-LISTEN:7,reuseaddr,fork", "PIPE")
     for _ in range(100):
         r = lab.run("linux", "ss", "-Hltn", "sport = :7")
@@ -276,8 +277,8 @@ def pcap():
                 "--idle", "backoff"]
         with open(os.path.join(tmp, "out"), "w+", encoding="utf-8") as out:
             p = subprocess.Popen(argv, stdout=out, stderr=subprocess.STDOUT)
-            time.sleep(1.0)
-            p.send_signal(signal.SIGINT)
+            wait_until(lambda: "serving" in open(out.name, encoding="utf-8").read())
+            p.send_signal(signal.SIGINT)  # what lies there to be received is answered first
             status = p.wait(15)
             out.seek(0)
             text = out.read()

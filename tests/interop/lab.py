@@ -37,6 +37,13 @@ def memory_args(name):
     return ["--no-huge", "-m", "256", f"--file-prefix={name}"]
 
 
+def wait_until(done, seconds=15):
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
 class Program:
     """A program in a namespace; its output goes to a file, for it may be long."""
 
