@@ -25,6 +25,7 @@ struct perch_pkt {
 			uint16_t off;   /* offset of the payload from buf_addr (send queue) */
 			uint8_t flags;  /* module-private */
 			uint8_t sent;   /* transmissions so far, saturating */
+			struct rte_mbuf *older, *newer; /* module-private links */
 		} tcp;
 		struct {                /* a UDP datagram in a socket's queue */
 			struct perch_ip src, dst;

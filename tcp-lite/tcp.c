@@ -125,6 +125,11 @@ struct perch_outbox *perch_outbox_new(struct perch_net *net, struct perch_tcb *c
 		return NULL;
 	memset(out, 0, sizeof(*out));
 	out->end = c->snd_nxt;
+	out->recover = c->snd_una - 1;
+	out->rack_ns = -1;
+	out->rack_fack = c->snd_una;
+	out->min_rtt_us = UINT32_MAX;
+	out->pto_ns = out->reo_ns = PERCH_NET_NEVER;
 	c->outbox = out;
 	return out;
 }

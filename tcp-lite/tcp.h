@@ -81,7 +81,7 @@ void perch_tcp_info(const struct perch_tcb *c, struct perch_tcp_info *out);
 struct perch_tcp_counters {
 	uint64_t opened_active, opened_passive, accepted, closed, reset_sent, reset_received;
 	uint64_t segs_in, segs_out, bytes_in, bytes_out;
-	uint64_t retransmits, rto_fired, fast_retransmits, out_of_order, dup_acks_in;
+	uint64_t retransmits, rto_fired, fast_retransmits, loss_probes, out_of_order, dup_acks_in;
 	uint64_t zero_window_probes, challenge_acks;
 	uint32_t flows, time_wait, listeners; /* now */
 };

@@ -6,72 +6,71 @@
 
 enum { DELACK_MOST_MS = 500 }; /* RFC 1122 section 4.2.3.2 */
 
-struct taken { /* what one ACK took out of the outbox */
-	uint32_t segments;
-	int64_t sent_ns;   /* when the last of them was sent */
-	bool again;        /* one was sent more than once */
-};
-
-static void forget(struct perch_outbox *o, const struct perch_pkt *p, uint32_t bytes)
-{
-	if (p->tcp.flags & SEG_SACKED)
-		o->sacked -= bytes;
-	else if (!(p->tcp.flags & SEG_LOST))
-		o->pipe -= bytes;
-}
-
 /* The front of m has arrived, the rest has not. Only the description changes: the port may still
  * be reading m itself. */
-static void trim_front(struct perch_outbox *o, struct perch_pkt *p, uint32_t ack)
+static void trim_front(struct perch_outbox *o, struct rte_mbuf *m, uint32_t ack)
 {
+	struct perch_pkt *p = perch_pkt(m);
 	uint32_t bytes = ack - p->tcp.seq;
 
-	forget(o, p, bytes);
+	perch_outbox_forget(o, m, bytes);
 	p->tcp.seq = ack;
 	p->tcp.len -= bytes;
 	p->tcp.off = (uint16_t)(p->tcp.off + bytes);
 }
 
-static struct taken take_acked(struct perch_outbox *o, uint32_t ack)
+/* m, the head, has arrived as a whole. */
+static void take_one(const struct perch_net *net, struct perch_tcb *c, struct perch_tcp_ack *a,
+	struct rte_mbuf *m)
 {
-	struct taken t = {0, 0, false};
+	struct perch_outbox *o = c->outbox;
+	struct perch_pkt *p = perch_pkt(m);
+
+	if (likely(!(p->tcp.flags & SEG_SACKED))) {
+		a->delivered += p->tcp.len;
+		if (c->marks & TCB_SACK)
+			perch_rack_arrived(net, c, m, &a->s->opts);
+	}
+	perch_outbox_forget(o, m, p->tcp.len);
+	a->segments++;
+	a->sent_ns = p->time_ns;
+	a->again |= p->tcp.sent > 1;
+	o->head = p->next;
+	if (o->lost == m)
+		o->lost = p->next;
+	o->mbufs--;
+	rte_pktmbuf_free(m);
+}
+
+static void take_acked(const struct perch_net *net, struct perch_tcb *c, struct perch_tcp_ack *a)
+{
+	struct perch_outbox *o = c->outbox;
 	struct rte_mbuf *m;
 
-	while ((m = o->head) && m != o->unsent && seq_lt(perch_pkt(m)->tcp.seq, ack)) {
-		struct perch_pkt *p = perch_pkt(m);
-
-		if (seq_gt(p->tcp.seq + p->tcp.len, ack)) {
-			trim_front(o, p, ack);
+	while ((m = o->head) && m != o->unsent && seq_lt(perch_pkt(m)->tcp.seq, a->s->ack)) {
+		if (seq_gt(perch_pkt(m)->tcp.seq + perch_pkt(m)->tcp.len, a->s->ack)) {
+			trim_front(o, m, a->s->ack);
 			break;
 		}
-		forget(o, p, p->tcp.len);
-		t.segments++;
-		t.sent_ns = p->time_ns;
-		t.again |= p->tcp.sent > 1;
-		o->head = p->next;
-		if (o->lost == m)
-			o->lost = p->next;
-		o->mbufs--;
-		rte_pktmbuf_free(m);
+		take_one(net, c, a, m);
 	}
 	if (!o->head)
 		o->tail = NULL;
-	return t;
 }
 
 /* Karn: what was sent twice times nothing, unless timestamps tell which of the two it was (RFC 7323
  * section 4); they only tell it to the millisecond. An echo that is older than a round trip and the
  * longest delayed ACK (RFC 1122 section 4.2.3.2) explain answers a copy that came first while its
  * ACKs were lost: that was no round trip. */
-static void measure(struct perch_net *net, struct perch_tcb *c, const struct taken *t,
-	const struct perch_segment *s)
+static void measure(struct perch_net *net, struct perch_tcb *c, const struct perch_tcp_ack *a)
 {
+	const struct perch_tcp_opts *opts = &a->s->opts;
 	int32_t ms;
 
-	if (t->segments > 0 && !t->again) {
-		perch_tcp_rtt_sample(net, c, net->now_ns - t->sent_ns);
-	} else if (t->again && (c->marks & TCB_TS) && s->opts.has_ts && s->opts.ts_ecr != 0) {
-		ms = (int32_t)(tcp_now_ms(net) + c->ts_offset - s->opts.ts_ecr);
+	if (a->segments > 0 && !a->again) {
+		perch_tcp_rtt_sample(net, c, net->now_ns - a->sent_ns);
+	} else if (a->again && (c->marks & TCB_TS) && opts->has_ts && opts->ts_ecr != 0) {
+		ms = (int32_t)(tcp_now_ms(net) + c->ts_offset - opts->ts_ecr);
 		if (ms >= 0 && ms <= (int32_t)(2 * (c->rto_us / 1000)) + DELACK_MOST_MS)
 			perch_tcp_rtt_sample(net, c, ms * MS_NS);
 	}
@@ -109,28 +108,34 @@ static bool wants_output(const struct perch_tcb *c)
 	return (c->marks & (TCB_FIN_QUEUED | TCB_FIN_SENT)) == TCB_FIN_QUEUED;
 }
 
+/* What the ACK has told about data: the outbox has one. */
+static void take_news(struct perch_net *net, struct perch_tcb *c, struct perch_tcp_ack *a)
+{
+	struct perch_outbox *o = c->outbox;
+
+	if (unlikely(a->s->opts.n_blocks) && (c->marks & TCB_SACK))
+		perch_tcp_sack(net, c, a);
+	if (unlikely(!outbox_is_calm(o)) || a->dsacked > 0)
+		perch_tcp_recover(net, c, a);
+	else if (a->limited)
+		net->tcp->cc->acked(c, a->advance, net->now_ns);
+	if (!o->head)
+		perch_outbox_free(net, c);
+}
+
 void perch_tcp_acked(struct perch_net *net, struct perch_tcb *c, const struct perch_segment *s)
 {
-	uint32_t bytes = s->ack - c->snd_una, flight = c->snd_nxt - c->snd_una;
-	struct perch_outbox *o = c->outbox;
-	struct taken taken = {0, 0, false};
+	struct perch_tcp_ack a = {.s = s, .advance = s->ack - c->snd_una,
+		.limited = cwnd_limited(c, c->snd_nxt - c->snd_una)};
 
-	if (o)
-		taken = take_acked(o, s->ack);
+	if (c->outbox)
+		take_acked(net, c, &a);
 	take_window(c, s); /* asks whether SND.UNA moves */
 	c->snd_una = s->ack;
-	measure(net, c, &taken, s);
-	if (unlikely(s->opts.n_blocks))
-		perch_tcp_recover_sack(net, c, &s->opts);
+	measure(net, c, &a);
 	c->backoff = c->retries = 0;
-	if (o && o->phase != PHASE_OPEN)
-		perch_tcp_recover_ack(net, c, taken.segments, bytes);
-	else if (cwnd_limited(c, flight))
-		net->tcp->cc->acked(c, bytes, net->now_ns);
-	if (o && o->phase == PHASE_OPEN)
-		o->dup_acks = 0;
-	if (o && !o->head)
-		perch_outbox_free(net, c);
+	if (c->outbox)
+		take_news(net, c, &a);
 	if (c->marks & TCB_WANTS_ROOM)
 		perch_tcp_tell_room(net, c);
 	perch_tcp_timer_restart(net, c);
@@ -145,18 +150,33 @@ static bool is_duplicate(const struct perch_tcb *c, const struct perch_segment *
 		(uint32_t)s->wnd << c->snd_scale == c->snd_wnd;
 }
 
+/* RFC 2018: what a duplicate ACK tells is in its blocks. */
+static void take_blocks(struct perch_net *net, struct perch_tcb *c, const struct perch_segment *s)
+{
+	struct perch_tcp_ack a = {.s = s};
+
+	perch_tcp_sack(net, c, &a);
+	if (a.delivered == 0 && a.dsacked == 0)
+		return;
+	perch_tcp_recover(net, c, &a);
+	perch_tcp_timer_choose(net, c);
+	perch_tcb_touch(net, c);
+}
+
 void perch_tcp_acked_nothing(
 	struct perch_net *net, struct perch_tcb *c, const struct perch_segment *s)
 {
 	uint32_t wnd = c->snd_wnd;
+	bool in_flight = c->outbox && c->outbox->head != c->outbox->unsent;
+	bool sack = c->marks & TCB_SACK;
 
 	if (c->timer == TIMER_PERSIST && (c->marks & TCB_OWNED))
 		c->retries = 0; /* it is there, it only has no room; we wait while anybody cares */
-	if (unlikely(s->opts.n_blocks))
-		perch_tcp_recover_sack(net, c, &s->opts);
+	if (unlikely(s->opts.n_blocks) && sack && in_flight)
+		take_blocks(net, c, s);
 	if (is_duplicate(c, s)) {
 		net->tcp->counters.dup_acks_in++;
-		if (c->outbox && c->outbox->head != c->outbox->unsent)
+		if (!sack && in_flight)
 			perch_tcp_recover_dup_ack(net, c);
 		return;
 	}

@@ -85,22 +85,65 @@ enum perch_outbox_phase {
 	PHASE_LOSS,     /* after a timeout: slow start again */
 };
 
+enum perch_outbox_tlp { /* RFC 8985 section 7.3: which probe is under way */
+	TLP_NONE,
+	TLP_NEW,   /* it carried new data */
+	TLP_AGAIN, /* it was the last segment, once more */
+};
+
 /* Data queued for sending or in flight, one mbuf per segment: [head .. unsent) are in flight,
  * [unsent .. tail] wait. perch_pkt(m)->tcp says where the payload is; data_off and data_len of
- * something sent include its headers. It exists while it holds a packet, as the inbox does. */
+ * something sent include its headers. It exists while it holds a packet, as the inbox does.
+ *
+ * It is the scoreboard too. A segment in flight is on its way, lost, or SACKed. Those on their way
+ * are linked in the order in which they were sent (older, newer). SACKed neighbours are a run, of
+ * which `newer` of the first leads to the last and `older` of the last to the first, so that
+ * walks step over runs and cost as much as there are holes. */
 struct perch_outbox {
 	struct rte_mbuf *head, *tail;
 	struct rte_mbuf *unsent; /* NULL: all were sent */
 	struct rte_mbuf *lost;   /* no segment before this one is lost; NULL: none is */
+	struct rte_mbuf *oldest, *newest; /* of those on their way */
+	struct rte_mbuf *high;   /* the SACKed segment with the highest number, or NULL */
 	uint32_t end;            /* sequence number after the last byte */
 	uint32_t pipe;           /* bytes on their way: sent, not lost, not sacked (RFC 6675) */
 	uint32_t sacked;         /* bytes */
-	uint32_t acked;          /* bytes acknowledged that have not yet raised cwnd */
+	uint32_t recover;        /* what was SND.NXT when the last recovery began (RFC 6582) */
 	uint16_t mbufs;
+	uint16_t sacked_mbufs;
 	uint16_t dup_acks;
 	uint8_t phase;           /* enum perch_outbox_phase */
 	uint8_t urgent;          /* so many segments go out whatever cwnd and SWS avoidance say */
+	int64_t rto_base_ns;     /* from when the retransmission timeout counts */
+	int64_t pto_ns, reo_ns;  /* a loss probe, the reordering timer: when due, or NEVER */
+
+	/* RFC 8985. RACK.segment is the one sent last of those that have arrived. */
+	int64_t rack_ns;         /* RACK.xmit_ts; 0: none has arrived */
+	uint32_t rack_end, rack_rtt_us, rack_fack, min_rtt_us;
+	uint32_t dsack_round;
+	uint32_t tlp_end;
+	uint8_t reo_mult, reo_persist; /* reo_mult 0: no reordering was seen */
+	uint8_t tlp;             /* enum perch_outbox_tlp */
+	uint8_t n_seen;
+	struct perch_tcp_block seen[TCP_SACK_MAX]; /* of the last ACK: nothing new in them */
+
+	/* RFC 6937. */
+	uint32_t prr_delivered, prr_out, prr_flight;
+
 	struct perch_outbox *next_free;
+	uint32_t acked;          /* bytes acknowledged that have not yet raised cwnd */
+};
+
+/* What one ACK told, as it goes through the files. */
+struct perch_tcp_ack {
+	const struct perch_segment *s;
+	uint32_t segments;     /* taken out of the outbox */
+	uint32_t advance;      /* bytes by which SND.UNA moved */
+	uint32_t delivered;    /* bytes that have newly arrived: acknowledged or SACKed */
+	uint32_t dsacked;      /* bytes that arrived twice (RFC 2883) */
+	int64_t sent_ns;       /* when the last of the acknowledged segments was sent */
+	bool again;            /* one of them was sent more than once */
+	bool limited;          /* cwnd was what held us back */
 };
 
 struct perch_tcp_listener {
@@ -219,17 +262,58 @@ void perch_tcp_acked_nothing(
 void perch_tcp_rtt_open(struct perch_net *net, struct perch_tcb *c);
 void perch_tcp_rtt_sample(struct perch_net *net, struct perch_tcb *c, int64_t rtt_ns);
 
-/* ---- tcp_recover.c: which segments are lost */
+/* ---- tcp_sack.c: the scoreboard */
+/* m was sent, now. */
+void perch_outbox_sent(struct perch_outbox *o, struct rte_mbuf *m);
+void perch_outbox_lose(struct perch_outbox *o, struct rte_mbuf *m);
+/* m, which was thought lost, is on its way after all. */
+void perch_outbox_unlose(struct perch_outbox *o, struct rte_mbuf *m);
+/* The first `bytes` of the head have arrived; with all of them it leaves the lists (RFC 2018). */
+void perch_outbox_forget(struct perch_outbox *o, struct rte_mbuf *m, uint32_t bytes);
+/* The peer has thrown away what it SACKed (RFC 2018 section 8). */
+void perch_outbox_renege(struct perch_outbox *o);
+/* What the SACK blocks of an ACK tell. */
+void perch_tcp_sack(const struct perch_net *net, struct perch_tcb *c, struct perch_tcp_ack *a);
+/* The first segment after the run of SACKed ones that m begins, or after m. */
+static inline struct rte_mbuf *outbox_step(struct rte_mbuf *m)
+{
+	struct perch_pkt *p = perch_pkt(m);
+
+	return p->tcp.flags & SEG_SACKED ? perch_pkt(p->tcp.newer)->next : p->next;
+}
+
+/* ---- tcp_rack.c: RFC 8985, when SACK was agreed */
+/* m has arrived. */
+void perch_rack_arrived(const struct perch_net *net, const struct perch_tcb *c,
+	const struct rte_mbuf *m, const struct perch_tcp_opts *opts);
+/* Which segments are lost? True: some are that were not. */
+bool perch_rack_detect(struct perch_net *net, struct perch_tcb *c);
+/* Segments were sent twice in vain: reordering is larger than we thought (section 6.2 step 4). */
+void perch_rack_dsacked(struct perch_tcb *c, uint32_t ack);
+/* A recovery is over. */
+void perch_rack_recovered(struct perch_outbox *o);
+/* When is a loss probe due? */
+void perch_tlp_schedule(const struct perch_net *net, struct perch_tcb *c);
+/* It is. */
+void perch_tlp_send(struct perch_net *net, struct perch_tcb *c);
+/* What an ACK tells about the probe. True: it repaired a loss. */
+bool perch_tlp_acked(struct perch_tcb *c, const struct perch_tcp_ack *a);
+
+/* ---- tcp_recover.c: from one phase to the next */
+/* An ACK came when not all is well: see outbox_is_calm. */
+void perch_tcp_recover(struct perch_net *net, struct perch_tcb *c, const struct perch_tcp_ack *a);
 void perch_tcp_recover_dup_ack(struct perch_net *net, struct perch_tcb *c);
-/* SND.UNA moved on by so many segments and bytes, and recovery is under way. */
-void perch_tcp_recover_ack(
-	struct perch_net *net, struct perch_tcb *c, uint32_t segments, uint32_t bytes);
-/* An ACK had SACK blocks. */
-void perch_tcp_recover_sack(
-	struct perch_net *net, struct perch_tcb *c, const struct perch_tcp_opts *opts);
+/* The reordering timer has run out. */
+void perch_tcp_recover_late(struct perch_net *net, struct perch_tcb *c);
 void perch_tcp_recover_timeout(struct perch_net *net, struct perch_tcb *c);
 /* mss became smaller than segments in flight. */
 void perch_tcp_recover_narrow(struct perch_net *net, struct perch_tcb *c);
+
+/* Nothing is lost or SACKed, and no probe is out. */
+static inline bool outbox_is_calm(const struct perch_outbox *o)
+{
+	return !(o->phase | o->tlp | o->sacked_mbufs | o->dup_acks);
+}
 
 /* ---- tcp_recv.c: text into the inbox (seventh) */
 /* SEG.SEQ = RCV.NXT, it fits the window, and nothing is early. Consumes m, whose data is the
@@ -251,6 +335,8 @@ void perch_tcp_owe_ack(struct perch_net *net, struct perch_tcb *c);
 /* ---- tcp_send.c: the outbox */
 /* Cut m so that it holds len bytes; a new mbuf after it has the rest. False: no mbuf. */
 bool perch_tcp_split(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m, uint32_t len);
+/* m is lost: put the lost ones behind it into it too, as far as they fit (RFC 9293's SHLD-28). */
+void perch_tcp_gather(struct perch_tcb *c, struct rte_mbuf *m);
 /* A peer that made room in the send buffer may have made a writer's day. */
 void perch_tcp_tell_room(struct perch_net *net, struct perch_tcb *c);
 

@@ -175,7 +175,7 @@ static void number(struct perch_net *net, struct perch_tcb *c)
 	struct perch_tuple tuple = perch_tuple_of(c);
 	struct perch_tcp_numbers numbers = perch_tcp_numbers(net, &tuple);
 
-	c->snd_una = c->snd_nxt = c->recover = numbers.isn;
+	c->snd_una = c->snd_nxt = numbers.isn;
 	c->ts_offset = numbers.ts_offset;
 	perch_tcp_rtt_open(net, c);
 }

@@ -215,9 +215,8 @@ static bool send_data(struct perch_net *net, struct perch_tcb *c, struct rte_mbu
 		c->marks |= TCB_FIN_SENT;
 		c->snd_nxt = c->outbox->end + 1;
 	}
-	c->outbox->pipe += p->tcp.len;
 	p->time_ns = net->now_ns;
-	p->tcp.sent += p->tcp.sent < UINT8_MAX;
+	perch_outbox_sent(c->outbox, m);
 	net->tcp->counters.bytes_out += p->tcp.len;
 	send_acking(net, c, out, p->tcp.seq, flags);
 	return true;
@@ -227,7 +226,7 @@ static bool send_data(struct perch_net *net, struct perch_tcb *c, struct rte_mbu
 static struct rte_mbuf *next_lost(struct perch_outbox *o)
 {
 	while (o->lost && o->lost != o->unsent && !(perch_pkt(o->lost)->tcp.flags & SEG_LOST))
-		o->lost = perch_pkt(o->lost)->next;
+		o->lost = outbox_step(o->lost);
 	if (o->lost == o->unsent)
 		o->lost = NULL;
 	return o->lost;
@@ -241,6 +240,7 @@ static bool resend_lost(struct perch_net *net, struct perch_tcb *c)
 	while ((m = next_lost(o))) {
 		struct perch_pkt *p = perch_pkt(m);
 
+		perch_tcp_gather(c, m);
 		if (o->urgent == 0 && perch_tcp_pipe(c) + p->tcp.len > c->cwnd)
 			return true;
 		if (net->n_tx >= PERCH_NET_TX)
@@ -249,7 +249,7 @@ static bool resend_lost(struct perch_net *net, struct perch_tcb *c)
 			return false; /* the path became narrower since it was made */
 		if (!send_data(net, c, m))
 			return false;
-		p->tcp.flags = (uint8_t)((p->tcp.flags & ~SEG_LOST) | SEG_AGAIN);
+		p->tcp.flags |= SEG_AGAIN;
 		o->urgent -= o->urgent > 0;
 		net->tcp->counters.retransmits++;
 	}
@@ -370,11 +370,14 @@ static bool send_stream(struct perch_net *net, struct perch_tcb *c)
 
 bool perch_tcp_send_some(struct perch_net *net, struct perch_tcb *c)
 {
+	uint32_t before = c->snd_nxt;
 	bool done;
 
 	if (unlikely(c->state == PERCH_TCP_CLOSED))
 		return true;
 	done = tcp_synchronized(c) ? send_stream(net, c) : send_syn(net, c);
+	if (c->snd_nxt != before && c->outbox && c->timer == TIMER_RESEND)
+		perch_tlp_schedule(net, c); /* RFC 8985 section 7.2: from the last transmission */
 	perch_tcp_timer_choose(net, c);
 	return done;
 }

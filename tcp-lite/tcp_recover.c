@@ -1,144 +1,159 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Loss recovery: which segments in flight are lost, and how much is on its way.
+ * Loss recovery: the phases of a connection that has lost something, and how much it may send in
+ * each.
  *
- * The outbox is the scoreboard. A segment in flight is on its way until it is acknowledged, SACKed
- * or found lost; a lost one is on its way again when it has been sent again. Who finds it lost is
- * told here: three duplicate ACKs and then partial ACKs (RFC 5681, RFC 6582), three segments SACKed
- * beyond it (RFC 6675), or a timeout. What is sent when is not: tcp_output.c sends lost segments
- * first and whatever else cwnd and the pipe allow.
+ * What is lost is found out with SACK by time (tcp_rack.c), without it by three duplicate ACKs and
+ * then partial ACKs (RFC 5681, RFC 6582), which is here; and by timeouts. What is sent when is not
+ * here: tcp_output.c sends lost segments first and whatever else cwnd and the pipe allow.
  */
 #include "tcp-lite/tcp_inside.h"
 
-static void mark_lost(struct perch_outbox *o, struct rte_mbuf *m)
+static bool has_sack(const struct perch_tcb *c)
 {
-	struct perch_pkt *p = perch_pkt(m);
-
-	if (p->tcp.flags & (SEG_LOST | SEG_SACKED))
-		return;
-	p->tcp.flags |= SEG_LOST;
-	o->pipe -= p->tcp.len;
-	if (!o->lost || seq_lt(p->tcp.seq, perch_pkt(o->lost)->tcp.seq))
-		o->lost = m;
+	return c->marks & TCB_SACK;
 }
 
-/* ---- what SACK tells ------------------------------------------------------------------------ */
-
-static void mark_sacked(struct perch_outbox *o, struct perch_pkt *p)
+static void slow_down(struct perch_net *net, struct perch_tcb *c)
 {
-	if (p->tcp.flags & SEG_SACKED)
-		return;
-	if (p->tcp.flags & SEG_LOST)
-		p->tcp.flags &= (uint8_t)~SEG_LOST;
-	else
-		o->pipe -= p->tcp.len;
-	p->tcp.flags |= SEG_SACKED;
-	o->sacked += p->tcp.len;
+	c->ssthresh = net->tcp->cc->threshold(c, c->snd_nxt - c->snd_una);
 }
 
-/* Blocks below SND.UNA are D-SACKs (RFC 2883), and those beyond SND.NXT are nonsense. */
-static bool block_ok(const struct perch_tcb *c, const struct perch_tcp_block *b)
-{
-	return seq_lt(b->from, b->to) && seq_ge(b->from, c->snd_una) && seq_le(b->to, c->snd_nxt);
-}
-
-static void take_block(struct perch_outbox *o, const struct perch_tcp_block *b)
-{
-	struct rte_mbuf *m;
-
-	for (m = o->head; m && m != o->unsent; m = perch_pkt(m)->next) {
-		struct perch_pkt *p = perch_pkt(m);
-
-		if (seq_ge(p->tcp.seq, b->to))
-			break;
-		if (seq_ge(p->tcp.seq, b->from) && seq_le(p->tcp.seq + p->tcp.len, b->to))
-			mark_sacked(o, p);
-	}
-}
-
-/* RFC 6675's IsLost: more than two full segments, in bytes, were SACKed beyond it. A segment that
- * was sent again is left to the timeout. */
-static void find_lost(struct perch_tcb *c)
-{
-	struct perch_outbox *o = c->outbox;
-	uint32_t beyond = o->sacked;
-	struct rte_mbuf *m;
-
-	for (m = o->head; m && m != o->unsent && beyond > (DUP_ACKS - 1) * (uint32_t)c->mss;
-		m = perch_pkt(m)->next) {
-		struct perch_pkt *p = perch_pkt(m);
-
-		if (p->tcp.flags & SEG_SACKED)
-			beyond -= p->tcp.len;
-		else if (!(p->tcp.flags & SEG_AGAIN))
-			mark_lost(o, m);
-	}
-}
-
-/* ---- fast recovery -------------------------------------------------------------------------- */
+/* ---- in and out ----------------------------------------------------------------------------- */
 
 static void enter_recovery(struct perch_net *net, struct perch_tcb *c)
 {
 	struct perch_outbox *o = c->outbox;
-	struct rte_mbuf *m;
 
 	net->tcp->counters.fast_retransmits++;
-	c->ssthresh = net->tcp->cc->threshold(c, c->snd_nxt - c->snd_una);
-	c->cwnd = c->ssthresh;
-	c->recover = c->snd_nxt;
+	slow_down(net, c);
+	o->recover = c->snd_nxt;
 	o->phase = PHASE_RECOVERY;
+	o->tlp = TLP_NONE;
+	o->pto_ns = PERCH_NET_NEVER;
 	o->acked = 0;
-	for (m = o->head; m && m != o->unsent; m = perch_pkt(m)->next)
-		perch_pkt(m)->tcp.flags &= (uint8_t)~SEG_AGAIN;
-	mark_lost(o, o->head);
-	o->urgent = 1;
-	if (c->marks & TCB_SACK)
-		find_lost(c);
-}
-
-void perch_tcp_recover_sack(
-	struct perch_net *net, struct perch_tcb *c, const struct perch_tcp_opts *opts)
-{
-	struct perch_outbox *o = c->outbox;
-	unsigned i;
-
-	if (!o)
-		return;
-	for (i = 0; i < opts->n_blocks; i++)
-		if (block_ok(c, &opts->blocks[i]))
-			take_block(o, &opts->blocks[i]);
-	if (o->phase == PHASE_RECOVERY)
-		find_lost(c);
-	else if (o->phase == PHASE_OPEN && o->sacked > (DUP_ACKS - 1) * (uint32_t)c->mss)
-		enter_recovery(net, c);
-	perch_tcb_touch(net, c);
-}
-
-/* Limited transmit (RFC 3042) is in the pipe: each duplicate ACK makes room for a segment. */
-void perch_tcp_recover_dup_ack(struct perch_net *net, struct perch_tcb *c)
-{
-	struct perch_outbox *o = c->outbox;
-
-	perch_tcb_touch(net, c);
-	if (o->phase == PHASE_LOSS)
-		return;
-	o->dup_acks += o->dup_acks < UINT16_MAX;
-	/* RFC 6582 section 3.2 step 2: those for what was sent again in the last recovery tell
-	 * nothing about this window. With SACK they do. */
-	if (o->phase == PHASE_OPEN && o->dup_acks >= DUP_ACKS &&
-		((c->marks & TCB_SACK) || seq_gt(c->snd_una, c->recover)))
-		enter_recovery(net, c);
+	o->prr_delivered = o->prr_out = 0;
+	o->prr_flight = c->snd_nxt - c->snd_una;
 }
 
 static void leave_recovery(struct perch_tcb *c)
 {
 	struct perch_outbox *o = c->outbox;
 
-	/* RFC 6582 section 3.2 step 3: no burst, if an ACK has emptied the pipe. */
 	o->dup_acks = 0;
-	if (o->phase == PHASE_RECOVERY)
-		c->cwnd = RTE_MIN(c->ssthresh, RTE_MAX(perch_tcp_pipe(c), (uint32_t)c->mss) + c->mss);
+	if (o->phase == PHASE_RECOVERY) {
+		c->cwnd = c->ssthresh;
+		if (!has_sack(c)) /* RFC 6582 section 3.2 step 3: no burst */
+			c->cwnd = RTE_MIN(c->cwnd,
+				RTE_MAX(perch_tcp_pipe(c), (uint32_t)c->mss) + c->mss);
+		perch_rack_recovered(o);
+	}
 	o->phase = PHASE_OPEN;
 	o->urgent = 0;
+}
+
+static bool is_recovered(const struct perch_tcb *c)
+{
+	const struct perch_outbox *o = c->outbox;
+
+	return seq_ge(c->snd_una, o->recover) || !o->head || o->head == o->unsent;
+}
+
+/* ---- with SACK ------------------------------------------------------------------------------ */
+
+/* RFC 6937: what arrives sets the pace of what leaves. While more is on its way than ssthresh, one
+ * leaves for each so many that arrive; below it, as many as arrive, and one more if that repaired
+ * something and found nothing else lost. */
+static void reduce(struct perch_tcb *c, const struct perch_tcp_ack *a, bool lost)
+{
+	struct perch_outbox *o = c->outbox;
+	uint32_t due, paid = o->prr_out;
+
+	o->prr_delivered += a->delivered;
+	if (o->pipe > c->ssthresh) {
+		due = (uint32_t)(((uint64_t)o->prr_delivered * c->ssthresh + o->prr_flight - 1) /
+			o->prr_flight);
+		due = due > paid ? due - paid : 0;
+	} else {
+		due = o->prr_delivered > paid ? o->prr_delivered - paid : 0;
+		due = RTE_MAX(due, a->delivered);
+		if (a->advance > 0 && !lost)
+			due += c->mss;
+		due = RTE_MIN(due, c->ssthresh - o->pipe);
+	}
+	if (paid == 0) /* fast retransmit */
+		due = RTE_MAX(due, (uint32_t)c->mss);
+	c->cwnd = o->pipe + due;
+}
+
+/* RFC 8985 section 7.4.2: a probe has hidden a loss from us. */
+static void repaired(struct perch_net *net, struct perch_tcb *c)
+{
+	slow_down(net, c);
+	c->cwnd = RTE_MIN(c->cwnd, c->ssthresh);
+}
+
+static void recover_by_sack(
+	struct perch_net *net, struct perch_tcb *c, const struct perch_tcp_ack *a)
+{
+	struct perch_outbox *o = c->outbox;
+	bool lost;
+
+	if (a->dsacked > 0)
+		perch_rack_dsacked(c, a->s->ack);
+	if (perch_tlp_acked(c, a))
+		repaired(net, c);
+	if (o->phase != PHASE_OPEN && is_recovered(c))
+		leave_recovery(c);
+	lost = perch_rack_detect(net, c);
+	if (lost && o->phase == PHASE_OPEN)
+		enter_recovery(net, c);
+	if (o->phase == PHASE_RECOVERY)
+		reduce(c, a, lost);
+	else if (a->advance > 0 && (a->limited || o->phase == PHASE_LOSS))
+		net->tcp->cc->acked(c, a->advance, net->now_ns);
+}
+
+void perch_tcp_recover_late(struct perch_net *net, struct perch_tcb *c)
+{
+	const struct perch_tcp_ack nothing = {.advance = 0};
+	struct perch_outbox *o = c->outbox;
+	bool lost = perch_rack_detect(net, c);
+
+	if (lost && o->phase == PHASE_OPEN)
+		enter_recovery(net, c);
+	if (lost && o->phase == PHASE_RECOVERY)
+		reduce(c, &nothing, lost);
+	perch_tcb_touch(net, c);
+}
+
+/* ---- without -------------------------------------------------------------------------------- */
+
+static void lose_head(struct perch_outbox *o)
+{
+	perch_outbox_lose(o, o->head);
+	o->urgent = 1;
+}
+
+/* RFC 5681 section 3.2. Limited transmit (RFC 3042) is in the pipe: each duplicate ACK makes room
+ * for a segment. */
+void perch_tcp_recover_dup_ack(struct perch_net *net, struct perch_tcb *c)
+{
+	struct perch_outbox *o = c->outbox;
+	struct rte_mbuf *m;
+
+	perch_tcb_touch(net, c);
+	if (o->phase == PHASE_LOSS)
+		return;
+	o->dup_acks += o->dup_acks < UINT16_MAX;
+	/* RFC 6582 section 3.2 step 2: those for what was sent again in the last recovery tell
+	 * nothing about this window. */
+	if (o->phase != PHASE_OPEN || o->dup_acks < DUP_ACKS || !seq_gt(c->snd_una, o->recover))
+		return;
+	enter_recovery(net, c);
+	c->cwnd = c->ssthresh;
+	for (m = o->head; m && m != o->unsent; m = perch_pkt(m)->next)
+		perch_pkt(m)->tcp.flags &= (uint8_t)~SEG_AGAIN;
+	lose_head(o);
 }
 
 /* The next hole has been found by the ACK for the last one. */
@@ -150,29 +165,56 @@ static void partial_ack(struct perch_tcb *c, uint32_t segments)
 	o->dup_acks -= RTE_MIN((uint32_t)o->dup_acks, segments > 0 ? segments - 1 : 0);
 	if (perch_pkt(o->head)->tcp.flags & SEG_AGAIN)
 		return; /* on its way a second time already */
-	mark_lost(o, o->head);
-	o->urgent = 1;
+	lose_head(o);
 }
 
-void perch_tcp_recover_ack(
-	struct perch_net *net, struct perch_tcb *c, uint32_t segments, uint32_t bytes)
+static void recover_by_ack(
+	struct perch_net *net, struct perch_tcb *c, const struct perch_tcp_ack *a)
 {
 	struct perch_outbox *o = c->outbox;
 
-	if (seq_ge(c->snd_una, c->recover) || !o->head || o->head == o->unsent) {
+	if (a->advance == 0)
+		return;
+	if (o->phase != PHASE_OPEN && is_recovered(c)) {
 		leave_recovery(c);
 		return;
 	}
-	if (o->phase == PHASE_LOSS)
-		net->tcp->cc->acked(c, bytes, net->now_ns);
+	if (o->phase == PHASE_RECOVERY) {
+		partial_ack(c, a->segments);
+		return;
+	}
+	if (o->phase == PHASE_OPEN)
+		o->dup_acks = 0;
+	if (a->limited || o->phase == PHASE_LOSS)
+		net->tcp->cc->acked(c, a->advance, net->now_ns);
+}
+
+void perch_tcp_recover(struct perch_net *net, struct perch_tcb *c, const struct perch_tcp_ack *a)
+{
+	if (has_sack(c))
+		recover_by_sack(net, c, a);
 	else
-		partial_ack(c, segments);
+		recover_by_ack(net, c, a);
 }
 
 /* ---- timeout -------------------------------------------------------------------------------- */
 
-/* RFC 5681 section 3.1: ssthresh falls once for a loss, not for each time that its repetition is
- * lost. RFC 2018 section 8: the peer may have thrown away what it SACKed. */
+/* RFC 8985 section 6.3 and RFC 6298 (5.4): the first, and whatever else is overdue; without SACK
+ * nothing tells that the rest is not. */
+static void lose_overdue(struct perch_net *net, struct perch_tcb *c)
+{
+	struct perch_outbox *o = c->outbox;
+	int64_t sent_ns = net->now_ns - (int64_t)o->rack_rtt_us * 1000;
+
+	if (perch_pkt(o->head)->tcp.flags & SEG_SACKED)
+		perch_outbox_renege(o);
+	perch_outbox_lose(o, o->head);
+	while (o->oldest && (!has_sack(c) || perch_pkt(o->oldest)->time_ns <= sent_ns))
+		perch_outbox_lose(o, o->oldest);
+}
+
+/* RFC 5681 section 3.1: ssthresh falls once for a loss: not for each time that its repetition is
+ * lost, and not if a recovery has lowered it for this window. */
 void perch_tcp_recover_timeout(struct perch_net *net, struct perch_tcb *c)
 {
 	struct perch_outbox *o = c->outbox;
@@ -180,21 +222,19 @@ void perch_tcp_recover_timeout(struct perch_net *net, struct perch_tcb *c)
 
 	if (o->head == o->unsent)
 		return; /* only a FIN or nothing is in flight */
-	if (c->retries <= 1)
-		c->ssthresh = net->tcp->cc->threshold(c, c->snd_nxt - c->snd_una);
+	if (c->retries <= 1 && o->phase != PHASE_RECOVERY)
+		slow_down(net, c);
 	c->cwnd = c->mss;
-	c->recover = c->snd_nxt;
+	o->recover = c->snd_nxt;
 	o->phase = PHASE_LOSS;
+	o->tlp = TLP_NONE;
+	o->pto_ns = o->reo_ns = PERCH_NET_NEVER;
 	o->dup_acks = 0;
 	o->acked = 0;
-	o->sacked = 0;
-	o->pipe = 0;
 	o->urgent = 1;
-	o->lost = o->head;
-	for (m = o->head; m && m != o->unsent; m = perch_pkt(m)->next) {
-		perch_pkt(m)->tcp.flags &= (uint8_t)~(SEG_SACKED | SEG_AGAIN);
-		perch_pkt(m)->tcp.flags |= SEG_LOST;
-	}
+	lose_overdue(net, c);
+	for (m = o->head; m && m != o->unsent; m = perch_pkt(m)->next)
+		perch_pkt(m)->tcp.flags &= (uint8_t)~SEG_AGAIN;
 }
 
 /* ---- a narrower path ------------------------------------------------------------------------ */
@@ -207,7 +247,7 @@ void perch_tcp_recover_narrow(struct perch_net *net, struct perch_tcb *c)
 
 	for (m = o->head; m && m != o->unsent; m = perch_pkt(m)->next)
 		if (perch_pkt(m)->tcp.len > c->mss)
-			mark_lost(o, m);
+			perch_outbox_lose(o, m);
 	o->urgent = 1;
 	perch_tcb_touch(net, c);
 }

@@ -151,3 +151,35 @@ bool perch_tcp_split(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf
 	o->mbufs++;
 	return true;
 }
+
+/* May next be put behind what m holds? Only if nobody else reads m. */
+static bool fits_behind(const struct perch_tcb *c, const struct rte_mbuf *m,
+	const struct rte_mbuf *next)
+{
+	const struct perch_pkt *p = perch_pkt((struct rte_mbuf *)(uintptr_t)m);
+	const struct perch_pkt *q = perch_pkt((struct rte_mbuf *)(uintptr_t)next);
+
+	return next != c->outbox->unsent && (q->tcp.flags & SEG_LOST) &&
+		p->tcp.len + q->tcp.len <= c->mss &&
+		p->tcp.off + p->tcp.len + q->tcp.len <= m->buf_len &&
+		rte_mbuf_refcnt_read(m) == 1 && RTE_MBUF_DIRECT(m);
+}
+
+void perch_tcp_gather(struct perch_tcb *c, struct rte_mbuf *m)
+{
+	struct perch_outbox *o = c->outbox;
+	struct perch_pkt *p = perch_pkt(m), *q;
+	struct rte_mbuf *next;
+
+	while ((next = p->next) && fits_behind(c, m, next)) {
+		q = perch_pkt(next);
+		memcpy((uint8_t *)m->buf_addr + p->tcp.off + p->tcp.len,
+			(const uint8_t *)next->buf_addr + q->tcp.off, q->tcp.len);
+		p->tcp.len += q->tcp.len;
+		p->next = q->next;
+		if (o->tail == next)
+			o->tail = m;
+		o->mbufs--;
+		rte_pktmbuf_free(next);
+	}
+}

@@ -102,8 +102,30 @@ static int64_t duration_ns(
 	}
 }
 
+/* Is data in flight, and not just a SYN or a FIN? Then its three waits stand in the outbox. */
+static bool data_in_flight(const struct perch_tcb *c)
+{
+	return c->outbox && c->outbox->head != c->outbox->unsent;
+}
+
+static void wait_for_ack(struct perch_net *net, struct perch_tcb *c)
+{
+	struct perch_outbox *o = c->outbox;
+	int64_t at_ns = o->rto_base_ns + perch_tcp_rto_ns(net, c);
+
+	at_ns = RTE_MIN(at_ns, RTE_MIN(o->pto_ns, o->reo_ns));
+	if (c->timer != TIMER_RESEND || c->timer_ns != at_ns)
+		perch_tcp_timer_set(net, c, TIMER_RESEND, at_ns);
+}
+
 static void start(struct perch_net *net, struct perch_tcb *c, enum perch_tcp_timer timer)
 {
+	if (timer == TIMER_RESEND && data_in_flight(c)) {
+		c->outbox->rto_base_ns = net->now_ns;
+		perch_tlp_schedule(net, c);
+		wait_for_ack(net, c);
+		return;
+	}
 	if (timer == TIMER_NONE) {
 		c->timer = TIMER_NONE;
 		c->timer_ns = PERCH_NET_NEVER;
@@ -119,8 +141,11 @@ void perch_tcp_timer_choose(struct perch_net *net, struct perch_tcb *c)
 	if (c->state == PERCH_TCP_CLOSED || c->state == PERCH_TCP_TIME_WAIT)
 		return;
 	timer = timer_for(net, c);
-	if (timer == c->timer)
+	if (timer == c->timer) {
+		if (timer == TIMER_RESEND && data_in_flight(c))
+			wait_for_ack(net, c);
 		return;
+	}
 	c->backoff = c->retries = 0;
 	start(net, c, timer);
 }
@@ -157,11 +182,30 @@ static void give_up(struct perch_net *net, struct perch_tcb *c)
 	perch_tcp_fail(net, c, c->error ? c->error : ETIMEDOUT);
 }
 
+/* RFC 8985 sections 6.2 and 7.3: was it a shorter wait than the timeout? */
+static bool short_wait_due(struct perch_net *net, struct perch_tcb *c)
+{
+	struct perch_outbox *o = c->outbox;
+
+	if (!data_in_flight(c))
+		return false;
+	if (o->reo_ns <= net->now_ns)
+		perch_tcp_recover_late(net, c);
+	else if (o->pto_ns <= net->now_ns)
+		perch_tlp_send(net, c);
+	else if (o->rto_base_ns + perch_tcp_rto_ns(net, c) <= net->now_ns)
+		return false;
+	wait_for_ack(net, c);
+	return true;
+}
+
 /* RFC 6298 section 5, (5.4) to (5.7). */
 static void resend_due(struct perch_net *net, struct perch_tcb *c)
 {
 	unsigned tries = tcp_synchronized(c) ? net->cfg.data_retries : net->cfg.syn_retries;
 
+	if (short_wait_due(net, c))
+		return;
 	if (c->retries >= tries) {
 		give_up(net, c);
 		return;
