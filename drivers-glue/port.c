@@ -284,6 +284,35 @@ static int configure(struct perch_port *p, const struct perch_port_config *cfg, 
 	return rc;
 }
 
+/* Files need no device, and give no offloads. */
+static int open_files(struct perch_port *p, const struct perch_port_config *cfg, char *why,
+	size_t why_bytes)
+{
+	p->replay = cfg->replay;
+	p->id = (uint16_t)(RTE_MAX_ETHPORTS + cfg->index); /* part of the pools' names */
+	p->hw_queues = p->info.hw_queues = 1;
+	p->info.mtu = cfg->mtu ? cfg->mtu : 1500;
+	p->info.numa_node = -1;
+	p->info.link_up = true;
+	snprintf(p->info.name, sizeof(p->info.name), "replay%u", cfg->index);
+	snprintf(p->info.driver, sizeof(p->info.driver), "perch_replay");
+	perch_replay_mac(p->replay, p->info.mac);
+	memcpy(p->rss_key, rss_key, sizeof(p->rss_key));
+	return make_pools(p, cfg, why, why_bytes);
+}
+
+static int open_device(struct perch_port *p, const struct perch_port_config *cfg, char *why,
+	size_t why_bytes)
+{
+	int rc = find_device(cfg, &p->id, why, why_bytes);
+
+	if (rc < 0)
+		return rc;
+	rte_eth_dev_get_name_by_port(p->id, p->info.name);
+	rc = take_ownership(p, why, why_bytes);
+	return rc < 0 ? rc : configure(p, cfg, why, why_bytes);
+}
+
 int perch_port_open(struct perch_port **out, const struct perch_port_config *cfg, char *why,
 	size_t why_bytes)
 {
@@ -294,15 +323,12 @@ int perch_port_open(struct perch_port **out, const struct perch_port_config *cfg
 		return fail(why, why_bytes, -ENOMEM, "out of memory");
 	p->id = RTE_MAX_ETHPORTS;
 	p->lcores = cfg->lcores ? cfg->lcores : 1;
-	rc = p->lcores > PORT_MAX_LCORES
-		? fail(why, why_bytes, -EINVAL, "at most %d lcores can share a port", PORT_MAX_LCORES)
-		: find_device(cfg, &p->id, why, why_bytes);
-	if (rc == 0) {
-		rte_eth_dev_get_name_by_port(p->id, p->info.name);
-		rc = take_ownership(p, why, why_bytes);
-	}
-	if (rc == 0)
-		rc = configure(p, cfg, why, why_bytes);
+	if (p->lcores > PORT_MAX_LCORES)
+		rc = fail(why, why_bytes, -EINVAL, "at most %d lcores can share a port",
+			PORT_MAX_LCORES);
+	else
+		rc = cfg->replay ? open_files(p, cfg, why, why_bytes)
+		                 : open_device(p, cfg, why, why_bytes);
 	if (rc == 0 && p->lcores > 1) {
 		rc = perch_steer_open(p, p->info.numa_node);
 		if (rc < 0)
@@ -313,6 +339,7 @@ int perch_port_open(struct perch_port **out, const struct perch_port_config *cfg
 		perch_port_close(p);
 		return rc;
 	}
+	p->detour = p->steer || p->replay;
 	*out = p;
 	return 0;
 }
@@ -347,7 +374,7 @@ void perch_port_stats(struct perch_port *p, struct perch_port_stats *out)
 	struct rte_eth_stats s;
 
 	memset(out, 0, sizeof(*out));
-	if (rte_eth_stats_get(p->id, &s) == 0)
+	if (!p->replay && rte_eth_stats_get(p->id, &s) == 0)
 		*out = (struct perch_port_stats){
 			.rx_packets = s.ipackets, .rx_bytes = s.ibytes,
 			.tx_packets = s.opackets, .tx_bytes = s.obytes,
@@ -388,15 +415,17 @@ unsigned perch_port_lcore_of(const struct perch_port *p, const uint8_t raddr[16]
 uint16_t perch_port_rx(
 	struct perch_port *p, unsigned lcore, struct rte_mbuf **pkts, uint16_t n, uint64_t *learn)
 {
-	if (unlikely(p->steer))
-		return perch_steer_rx(p, lcore, pkts, n, learn);
+	if (unlikely(p->detour))
+		return p->steer ? perch_steer_rx(p, lcore, pkts, n, learn)
+		                : perch_port_poll(p, lcore, pkts, n);
 	return rte_eth_rx_burst(p->id, 0, pkts, n);
 }
 
 uint16_t perch_port_tx(struct perch_port *p, unsigned lcore, struct rte_mbuf **pkts, uint16_t n)
 {
-	if (unlikely(p->steer))
-		return perch_steer_tx(p, lcore, pkts, n);
+	if (unlikely(p->detour))
+		return p->steer ? perch_steer_tx(p, lcore, pkts, n)
+		                : perch_port_send(p, 0, pkts, n);
 	return n > 0 ? perch_port_send(p, 0, pkts, n) : 0;
 }
 
@@ -422,8 +451,17 @@ static uint16_t send_copies(
 	return taken;
 }
 
+uint16_t perch_port_poll(struct perch_port *p, unsigned queue, struct rte_mbuf **pkts, uint16_t n)
+{
+	if (p->replay)
+		return perch_replay_rx(p->replay, p->pools[queue], pkts, n);
+	return rte_eth_rx_burst(p->id, (uint16_t)queue, pkts, n);
+}
+
 uint16_t perch_port_send(struct perch_port *p, unsigned queue, struct rte_mbuf **pkts, uint16_t n)
 {
+	if (unlikely(p->replay != NULL))
+		return perch_replay_tx(p->replay, pkts, n);
 	if (p->copy_shared)
 		return send_copies(p, queue, pkts, n);
 	return rte_eth_tx_burst(p->id, (uint16_t)queue, pkts, n);

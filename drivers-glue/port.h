@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * One port as the turn sees it: bursts in, bursts out, a few control calls. Behind it stands an
- * ethdev (a NIC or a vdev), and later a capture file or a simulated wire.
+ * ethdev (a NIC or a vdev), or capture files (drivers-glue/replay.h).
  *
  * Each lcore of the port has a queue pair of its own. Where the device has fewer, lcore 0 polls
  * and hands packets over by a software RSS and rings (and sends for the others), so that the layer
@@ -19,6 +19,7 @@
 #include <rte_mbuf.h>
 
 struct perch_port;
+struct perch_replay;
 
 struct perch_port_config { /* zero means default */
 	const char *name;  /* ethdev name ("net_tap0", a PCI address); NULL: the nth port, see index */
@@ -31,6 +32,7 @@ struct perch_port_config { /* zero means default */
 	bool promiscuous;
 	bool no_offloads;  /* use none of the device's checksum offloads */
 	const int *cpus;   /* of each lcore, to place its pool (-1: unknown); NULL: unknown */
+	struct perch_replay *replay; /* not NULL: files for a device; they outlive the port */
 };
 
 enum perch_port_offload { /* as tcp-lite's enum perch_net_offload */

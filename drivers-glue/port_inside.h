@@ -7,6 +7,7 @@
 #include <rte_ethdev.h>
 
 #include "drivers-glue/port.h"
+#include "drivers-glue/replay.h"
 
 enum port_limits {
 	PORT_MAX_LCORES = 64,
@@ -20,7 +21,9 @@ struct perch_steer; /* what several lcores need beside their queues */
 struct perch_port {
 	uint16_t id, lcores, hw_queues;
 	bool copy_shared; /* its reader gets the very mbuf: net_ring */
+	bool detour; /* not simply the device's queue: there are steer or replay */
 	struct perch_steer *steer; /* NULL with one lcore */
+	struct perch_replay *replay; /* NULL with a device */
 	struct rte_mempool *pools[PORT_MAX_LCORES];
 	uint8_t rss_key[RSS_KEY_BYTES];
 	uint16_t reta_size; /* 0: hash modulo lcores */
@@ -30,7 +33,9 @@ struct perch_port {
 	struct perch_port_info info;
 };
 
-/* One burst on a queue of the device. */
+/* One burst on a queue of the device, or of the files. */
+uint16_t perch_port_poll(
+	struct perch_port *p, unsigned queue, struct rte_mbuf **pkts, uint16_t n);
 uint16_t perch_port_send(
 	struct perch_port *p, unsigned queue, struct rte_mbuf **pkts, uint16_t n);
 

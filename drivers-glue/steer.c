@@ -265,7 +265,7 @@ uint16_t perch_steer_rx(
 		return got;
 	if (lcore == 0 && p->hw_queues == 1)
 		send_for_others(p);
-	burst = rte_eth_rx_burst(p->id, (uint16_t)lcore, pkts + got, n - got);
+	burst = perch_port_poll(p, lcore, pkts + got, n - got);
 	for (i = got; i < got + burst; i++) {
 		switch (where(p, pkts[i], &to)) {
 		case ELSEWHERE:

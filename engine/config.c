@@ -88,8 +88,13 @@ int perch_config_check(const struct perch_config *cfg, struct perch_why *why)
 	return check_addrs(cfg, why);
 }
 
-void perch_config_eal(const struct perch_config *cfg, struct perch_eal_config *out)
+void perch_config_eal(
+	const struct perch_config *cfg, bool playback, struct perch_eal_config *out)
 {
+	if (playback) {
+		*out = (struct perch_eal_config){.no_huge = true, .memory_mb = cfg->memory_mb};
+		return;
+	}
 	*out = (struct perch_eal_config){
 		.argc = cfg->eal_argc,
 		.argv = cfg->eal_argv,
@@ -119,7 +124,7 @@ int perch_config_lcores(const struct perch_config *cfg, int *cpus, struct perch_
 }
 
 void perch_config_port(const struct perch_config *cfg, unsigned lcores, const int *cpus,
-	struct perch_port_config *out)
+	struct perch_replay *replay, struct perch_port_config *out)
 {
 	*out = (struct perch_port_config){
 		.name = cfg->port,
@@ -131,6 +136,7 @@ void perch_config_port(const struct perch_config *cfg, unsigned lcores, const in
 		.promiscuous = cfg->promiscuous,
 		.no_offloads = cfg->no_offloads,
 		.cpus = cpus,
+		.replay = replay,
 	};
 }
 

@@ -19,14 +19,16 @@ int perch_why(struct perch_why *why, int rc, const char *fmt, ...)
 /* Everything that can be found wrong without touching the system. Returns 0 or -EINVAL. */
 int perch_config_check(const struct perch_config *cfg, struct perch_why *why);
 
-void perch_config_eal(const struct perch_config *cfg, struct perch_eal_config *out);
+/* With a playback EAL gets no devices, and ordinary memory. */
+void perch_config_eal(
+	const struct perch_config *cfg, bool playback, struct perch_eal_config *out);
 
 /* How many lcores, and their CPUs (-1 not pinned) in cpus[PERCH_MAX_LCORES]; EAL has started.
  * Returns the number or -EINVAL. */
 int perch_config_lcores(const struct perch_config *cfg, int *cpus, struct perch_why *why);
 
 void perch_config_port(const struct perch_config *cfg, unsigned lcores, const int *cpus,
-	struct perch_port_config *out);
+	struct perch_replay *replay, struct perch_port_config *out);
 
 /* Returns 0 or -EINVAL. seed has been chosen. */
 int perch_config_net(const struct perch_config *cfg, const struct perch_port_info *port,

@@ -17,7 +17,7 @@
 
 static int choose_seed(struct perch *e, const struct perch_config *cfg, struct perch_why *why)
 {
-	e->seed = cfg->seed;
+	e->seed = e->playback ? perch_playback_seed(e->playback) : cfg->seed;
 	if (e->seed == 0 && getrandom(&e->seed, sizeof(e->seed), 0) != sizeof(e->seed))
 		return perch_why(why, -EIO, "the kernel gave no random seed");
 	return 0;
@@ -57,6 +57,21 @@ static int open_lcores(
 	return 0;
 }
 
+/* Under a playback one thread runs all lcores, wherever it is. */
+static int choose_lcores(
+	struct perch *e, const struct perch_config *cfg, int *cpus, struct perch_why *why)
+{
+	int n = perch_config_lcores(cfg, cpus, why), i;
+
+	if (n < 0 || !e->playback)
+		return n;
+	if (perch_playback_lcores(e->playback))
+		n = (int)perch_playback_lcores(e->playback);
+	for (i = 0; i < n; i++)
+		cpus[i] = -1;
+	return n;
+}
+
 static int open_parts(struct perch *e, const struct perch_config *cfg, struct perch_why *why)
 {
 	char text[sizeof(why->text)] = "";
@@ -64,15 +79,16 @@ static int open_parts(struct perch *e, const struct perch_config *cfg, struct pe
 	struct perch_port_config port;
 	int cpus[PERCH_MAX_LCORES], rc;
 
-	perch_config_eal(cfg, &eal);
+	perch_config_eal(cfg, e->playback != NULL, &eal);
 	rc = perch_eal_start(&eal, text, sizeof(text));
 	if (rc < 0)
 		return perch_why(why, rc, "%s", text);
-	rc = perch_config_lcores(cfg, cpus, why);
+	rc = choose_lcores(e, cfg, cpus, why);
 	if (rc < 0)
 		return rc;
 	e->n_lcores = (unsigned)rc;
-	perch_config_port(cfg, e->n_lcores, cpus, &port);
+	perch_config_port(cfg, e->n_lcores, cpus,
+		e->playback ? perch_playback_port(e->playback) : NULL, &port);
 	rc = perch_port_open(&e->port, &port, text, sizeof(text));
 	if (rc < 0) {
 		e->n_lcores = 0;
@@ -98,7 +114,9 @@ int perch_open(struct perch **out, const struct perch_config *cfg, struct perch_
 		return perch_why(why, -ENOMEM, "out of memory");
 	e->idle = cfg->idle;
 	e->drain_ns = cfg->drain_ns ? cfg->drain_ns : INT64_C(1000000000);
-	rc = choose_seed(e, cfg, why);
+	rc = perch_playback_open(&e->playback, cfg, why);
+	if (rc == 0)
+		rc = choose_seed(e, cfg, why);
 	if (rc == 0 && cfg->report_overflows)
 		rc = perch_overflow_open(&e->overflow);
 	if (rc == 0)
@@ -122,6 +140,7 @@ void perch_close(struct perch *e)
 	free(e->lcores);
 	if (e->port)
 		perch_port_close(e->port);
+	perch_playback_close(e->playback);
 	if (e->poll_entered)
 		perch_eal_leave_thread();
 	perch_overflow_close(e->overflow);
@@ -185,6 +204,11 @@ int perch_run(struct perch *e)
 
 	if (atomic_exchange(&e->running, true))
 		return -EBUSY;
+	if (e->playback) {
+		rc = perch_playback_run(e);
+		atomic_store(&e->running, false);
+		return rc;
+	}
 	/* The lcores' threads take no signals: those are the caller's. But their own faults. */
 	sigfillset(&all);
 	for (i = 0; i < RTE_DIM(faults); i++)
@@ -209,6 +233,8 @@ int perch_poll(struct perch *e, unsigned turns)
 	struct perch_lcore *l = e->lcores[0], *outer = perch_lcore_self;
 	unsigned done, work = 0;
 
+	if (e->playback)
+		return perch_playback_poll(e, turns);
 	if (e->n_lcores != 1)
 		return -EINVAL;
 	if (l->phase == PERCH_STOPPED)

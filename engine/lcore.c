@@ -42,6 +42,8 @@ int perch_lcore_open(struct perch_lcore **out, struct perch *e, unsigned id, int
 	l->cpu = cpu;
 	l->port = e->port;
 	perch_clock_start(&l->clock);
+	if (e->playback)
+		perch_clock_set(&l->clock, perch_playback_start(e->playback));
 	l->now_ns = l->busy_ns = perch_clock_now(&l->clock);
 	l->max_listeners = net->max_listeners;
 	l->listeners = calloc(l->max_listeners, sizeof(*l->listeners));

@@ -13,6 +13,7 @@
 
 #include "drivers-glue/port.h"
 #include "engine/clock.h"
+#include "engine/playback.h"
 #include "engine/perch.h"
 #include "sched/coro.h"
 #include "sched/mailbox.h"
@@ -72,6 +73,7 @@ struct perch {
 	unsigned n_lcores;
 	struct perch_lcore **lcores;
 	struct perch_port *port;
+	struct perch_playback *playback; /* NULL: real time and a device */
 	enum perch_idle idle;
 	int64_t drain_ns;
 	uint64_t seed;

@@ -128,6 +128,9 @@ struct perch_config {
 	int64_t drain_ns;         /* how long a stop waits for connections to finish; default 1 s */
 	uint64_t seed;            /* for all randomness; 0: from the kernel */
 
+	const char *replay;       /* run from captures under a virtual clock, see perch-replay;
+	                           * NULL: if the environment's PERCH_REPLAY says so */
+
 	/* For people who look at it. */
 	bool count_cycles;        /* per coroutine: two reads of the TSC at each switch */
 	bool report_overflows;    /* a SIGSEGV handler for perch_run's threads: a stack overflow is

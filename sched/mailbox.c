@@ -212,6 +212,11 @@ unsigned perch_mailbox_drain(struct perch_mailbox *m, unsigned budget)
 	return n;
 }
 
+bool perch_mailbox_ready(const struct perch_mailbox *m)
+{
+	return arrived(m, memory_order_acquire);
+}
+
 bool perch_mailbox_rest(struct perch_mailbox *m)
 {
 	atomic_store(&m->resting, true);

@@ -41,6 +41,9 @@ int perch_mailbox_cancel(struct perch_mailbox *m, struct perch_co_ref ref);
 /* Carry out at most `budget` messages, in the order of their sending. Returns how many. */
 unsigned perch_mailbox_drain(struct perch_mailbox *m, unsigned budget);
 
+/* Is there something to drain? Owner. */
+bool perch_mailbox_ready(const struct perch_mailbox *m);
+
 /* The owner wants to sleep. True: it may, and whoever sends now sounds the alarm, once. False:
  * there is mail. After sleeping it rises. */
 bool perch_mailbox_rest(struct perch_mailbox *m);

@@ -11,7 +11,7 @@ import house
 
 PROGRAM = house.ROOT / "tests/house/outoftree/program.c"
 CC = os.environ.get("CC", "cc").split()
-BESIDE_DPDK = ("-lrte_net_ring", "-lnuma", "-lpthread")
+BESIDE_DPDK = ("-lrte_net_ring", "-lnuma", "-lpcap", "-lpthread")
 
 
 def install(where):

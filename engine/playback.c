@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * What a playback is told, and how its clock moves.
+ */
+#include "engine/playback.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "drivers-glue/eal.h"
+#include "engine/config.h"
+#include "engine/lcore.h"
+
+#define LINGER_DEFAULT_NS INT64_C(1000000000)
+#define OPEN_BEFORE_NS    INT64_C(1000000) /* so that services listen when the first packet comes */
+#define STOP_STEP_NS      INT64_C(1000000) /* while it stops, for it watches for quiet */
+#define HORIZON_NS        (INT64_MAX / 4)  /* no capture is that late, no sum overflows */
+#define SPIN_NS           INT64_C(60000)   /* sleeps end about that late */
+
+struct perch_playback {
+	struct perch_replay *files;
+	struct perch_replay_config cfg;
+	struct perch_fault faults;
+	unsigned port, lcores;
+	uint64_t seed, speed;
+	int64_t linger_ns, now_ns, end_ns;
+	int64_t next_ns;   /* the next event, as is_settled saw it; 0: not known */
+	int64_t wall_ns;   /* when the first turn began, of CLOCK_MONOTONIC */
+	int64_t took_ns;   /* from there to the last turn */
+	unsigned at;       /* the lcore whose turn is next */
+	unsigned quiet;    /* lcores in a row that had nothing left to do at this time */
+	uint64_t turns;
+	int report_fd;
+	char *strings;     /* what cfg points into */
+	char error[256];
+};
+
+/* ---- what it is told ------------------------------------------------------------------------ */
+
+struct words {
+	const char *key;
+	const char *values[4];
+};
+
+static const struct words words[] = {
+	{"backwards", {"clamp", "sort", "error", NULL}},
+	{"snapped", {"error", "skip", "pass", NULL}},
+	{"truncated", {"error", "skip", NULL}},
+	{"checksums", {"verify", "ignore", "fix", NULL}},
+	{"vlan", {"keep", "strip", NULL}},
+	{"bursts", {"timed", "full", NULL}},
+};
+
+/* Which of the words that the key may have, or -1; -2: it is no such key. */
+static int which_word(const char *key, const char *value)
+{
+	unsigned i;
+	int k;
+
+	for (i = 0; i < RTE_DIM(words); i++) {
+		if (strcmp(key, words[i].key) != 0)
+			continue;
+		for (k = 0; words[i].values[k]; k++)
+			if (strcmp(value, words[i].values[k]) == 0)
+				return k;
+		return -1;
+	}
+	return -2;
+}
+
+static void set_word(struct perch_playback *v, const char *key, int n)
+{
+	unsigned i;
+
+	if (strcmp(key, "checksums") == 0)
+		v->cfg.checksums = (enum perch_replay_checksums)n;
+	else if (strcmp(key, "vlan") == 0)
+		v->cfg.untag = n == 1;
+	else if (strcmp(key, "bursts") == 0)
+		v->cfg.full_bursts = n == 1;
+	for (i = 0; i < PERCH_REPLAY_CAPTURES; i++) {
+		if (strcmp(key, "backwards") == 0)
+			v->cfg.captures[i].backwards = (enum perch_capture_backwards)n;
+		else if (strcmp(key, "snapped") == 0)
+			v->cfg.captures[i].snapped = (enum perch_capture_damage)n;
+		else if (strcmp(key, "truncated") == 0)
+			v->cfg.captures[i].truncated = (enum perch_capture_damage)n;
+	}
+}
+
+static bool set_number(struct perch_playback *v, const char *key, const char *text)
+{
+	char *end;
+	uint64_t n;
+
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (*end != '\0' || errno)
+		return false;
+	if (strcmp(key, "seed") == 0)
+		v->seed = n;
+	else if (strcmp(key, "speed") == 0)
+		v->speed = n;
+	else if (strcmp(key, "loop") == 0 && n >= 1 && n <= UINT32_MAX)
+		v->cfg.loops = (uint32_t)n;
+	else if (strcmp(key, "tx-cost") == 0 && n < (uint64_t)HORIZON_NS)
+		v->cfg.tx_cost_ns = (int64_t)n;
+	else if (strcmp(key, "linger") == 0 && n < (uint64_t)HORIZON_NS)
+		v->linger_ns = (int64_t)n;
+	else if (strcmp(key, "lcores") == 0 && n >= 1 && n <= PERCH_MAX_LCORES)
+		v->lcores = (unsigned)n;
+	else if (strcmp(key, "report") == 0 && n <= INT32_MAX)
+		v->report_fd = (int)n;
+	else
+		return false;
+	return true;
+}
+
+static int add_capture(struct perch_playback *v, const char *path, struct perch_why *why)
+{
+	if (v->cfg.n_captures == PERCH_REPLAY_CAPTURES)
+		return perch_why(why, -EINVAL, "replay: more than %d captures for port %u",
+			PERCH_REPLAY_CAPTURES, v->port);
+	v->cfg.captures[v->cfg.n_captures++].path = path;
+	return 0;
+}
+
+static bool parse_mac(const char *text, uint8_t mac[6])
+{
+	int n = 0;
+
+	return sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2],
+		       &mac[3], &mac[4], &mac[5], &n) == 6 && text[n] == '\0' && !(mac[0] & 1);
+}
+
+/* rx, tx and mac: "PORT:" and what it is. Those of other ports are other engines'. */
+static int set_of_port(
+	struct perch_playback *v, const char *key, char *text, struct perch_why *why)
+{
+	char *value;
+	unsigned long port = strtoul(text, &value, 10);
+
+	if (value == text || *value != ':')
+		return perch_why(why, -EINVAL, "replay: %s wants PORT:..., not '%s'", key, text);
+	value++;
+	if (port != v->port)
+		return 0;
+	if (strcmp(key, "rx") == 0)
+		return add_capture(v, value, why);
+	if (strcmp(key, "tx") == 0)
+		v->cfg.tx_path = value;
+	else if (!parse_mac(value, v->cfg.mac))
+		return perch_why(why, -EINVAL, "replay: '%s' is no MAC address of a port", value);
+	return 0;
+}
+
+static void set_filter(struct perch_playback *v, const char *filter)
+{
+	unsigned i;
+
+	for (i = 0; i < PERCH_REPLAY_CAPTURES; i++)
+		v->cfg.captures[i].filter = filter;
+}
+
+static int set_one(struct perch_playback *v, const char *key, char *value, struct perch_why *why)
+{
+	char text[192];
+	int n;
+
+	if (strcmp(key, "rx") == 0 || strcmp(key, "tx") == 0 || strcmp(key, "mac") == 0)
+		return set_of_port(v, key, value, why);
+	if (strcmp(key, "filter") == 0) {
+		set_filter(v, value);
+		return 0;
+	}
+	if (strcmp(key, "fault") == 0) {
+		n = perch_fault_add(&v->faults, value, text, sizeof(text));
+		return n < 0 ? perch_why(why, n, "replay: %s", text) : 0;
+	}
+	n = which_word(key, value);
+	if (n >= 0)
+		set_word(v, key, n);
+	else if (n == -1 || !set_number(v, key, value))
+		return perch_why(why, -EINVAL, "replay: %s does not take '%s'", key, value);
+	return 0;
+}
+
+static int parse(struct perch_playback *v, struct perch_why *why)
+{
+	char *line, *value, *rest;
+	int rc = 0;
+
+	for (line = strtok_r(v->strings, "\n", &rest); line && rc == 0;
+		line = strtok_r(NULL, "\n", &rest)) {
+		value = strchr(line, '=');
+		if (!value)
+			return perch_why(why, -EINVAL, "replay: '%s' is not KEY=VALUE", line);
+		*value++ = '\0';
+		rc = set_one(v, line, value, why);
+	}
+	return rc;
+}
+
+/* ---- open and close ------------------------------------------------------------------------- */
+
+int perch_playback_open(
+	struct perch_playback **out, const struct perch_config *cfg, struct perch_why *why)
+{
+	const char *text = cfg->replay ? cfg->replay : getenv("PERCH_REPLAY");
+	struct perch_playback *v;
+	int rc;
+
+	*out = NULL;
+	if (!text)
+		return 0;
+	v = calloc(1, sizeof(*v));
+	if (!v || !(v->strings = strdup(text))) {
+		free(v);
+		return perch_why(why, -ENOMEM, "out of memory");
+	}
+	v->port = cfg->port_index;
+	v->seed = cfg->seed ? cfg->seed : 1;
+	v->linger_ns = LINGER_DEFAULT_NS;
+	v->report_fd = -1;
+	rc = parse(v, why);
+	v->cfg.seed = v->seed;
+	v->cfg.faults = &v->faults;
+	if (rc == 0) {
+		rc = perch_replay_open(&v->files, &v->cfg, v->error, sizeof(v->error));
+		if (rc < 0)
+			perch_why(why, rc == -ENOMEM ? rc : -EINVAL, "replay: %s", v->error);
+	}
+	if (rc < 0) {
+		perch_playback_close(v);
+		return rc;
+	}
+	v->now_ns = perch_playback_start(v);
+	perch_replay_advance(v->files, v->now_ns);
+	*out = v;
+	return 0;
+}
+
+static int64_t wall_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static void write_report(const struct perch_playback *v, const struct perch_replay_stats *s)
+{
+	const struct {
+		const char *key;
+		uint64_t value;
+	} lines[] = {
+		{"rx", s->rx_packets},
+		{"tx", s->tx_packets},
+		{"turns", v->turns},
+		{"virtual_ns", (uint64_t)(v->now_ns - perch_playback_start(v))},
+		{"wall_ns", (uint64_t)v->took_ns},
+		{"times_clamped", s->captures.clamped},
+		{"snapped", s->captures.snapped},
+		{"truncated", s->captures.truncated},
+		{"too_long", s->too_long},
+		{"waits_for_buffers", s->no_buffer},
+		{"dropped_by_faults", s->faults.dropped},
+		{"duplicated", s->faults.duplicated},
+		{"delayed", s->faults.delayed},
+		{"reordered", s->faults.reordered},
+		{"corrupted", s->faults.corrupted},
+	};
+	unsigned i;
+
+	for (i = 0; i < RTE_DIM(lines); i++)
+		dprintf(v->report_fd, "%s=%" PRIu64 "\n", lines[i].key, lines[i].value);
+	dprintf(v->report_fd, "error=%s\n", v->error);
+}
+
+void perch_playback_close(struct perch_playback *v)
+{
+	struct perch_replay_stats s = {0};
+	int rc;
+
+	if (!v)
+		return;
+	if (v->files)
+		perch_replay_stats(v->files, &s);
+	if (v->files && perch_replay_error(v->files))
+		snprintf(v->error, sizeof(v->error), "%s", perch_replay_error(v->files));
+	rc = perch_replay_close(v->files);
+	if (rc < 0 && !v->error[0])
+		snprintf(v->error, sizeof(v->error), "%s: %s", v->cfg.tx_path, strerror(-rc));
+	if (v->report_fd >= 0)
+		write_report(v, &s);
+	free(v->strings);
+	free(v);
+}
+
+struct perch_replay *perch_playback_port(struct perch_playback *v)
+{
+	return v->files;
+}
+
+uint64_t perch_playback_seed(const struct perch_playback *v)
+{
+	return v->seed;
+}
+
+unsigned perch_playback_lcores(const struct perch_playback *v)
+{
+	return v->lcores;
+}
+
+int64_t perch_playback_start(const struct perch_playback *v)
+{
+	int64_t first_ns = v->files ? perch_replay_start(v->files) : 0;
+
+	return RTE_MAX(first_ns, OPEN_BEFORE_NS) - OPEN_BEFORE_NS;
+}
+
+/* ---- the clock ------------------------------------------------------------------------------ */
+
+static int64_t next_timer(const struct perch_lcore *l)
+{
+	int64_t next_ns = RTE_MIN(perch_sched_next_deadline(l->sched),
+		perch_wheel_next(l->flow_timers));
+
+	return RTE_MIN(next_ns, perch_net_next_tick(l->net));
+}
+
+static int64_t next_event(const struct perch *e)
+{
+	int64_t next_ns = perch_replay_next(e->playback->files);
+	unsigned i;
+
+	for (i = 0; i < e->n_lcores; i++)
+		next_ns = RTE_MIN(next_ns, next_timer(e->lcores[i]));
+	return next_ns;
+}
+
+/* One after the other, at the captures' pace. */
+static void wait_for(const struct perch_playback *v, int64_t next_ns)
+{
+	int64_t at_ns = v->wall_ns + (next_ns - perch_playback_start(v)) / (int64_t)v->speed;
+	int64_t left_ns;
+	struct timespec ts;
+
+	while ((left_ns = at_ns - wall_now()) > 0) {
+		if (left_ns <= SPIN_NS)
+			continue;
+		left_ns = RTE_MIN(left_ns - SPIN_NS, INT64_C(100000000));
+		ts = (struct timespec){.tv_nsec = left_ns};
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
+	}
+}
+
+/* Everything that can happen now has happened: on to when something happens next. Behind the last
+ * packet timers run for a while, then the engine is stopped; it drains as ever. */
+static void move_clock(struct perch *e)
+{
+	struct perch_playback *v = e->playback;
+	int64_t next_ns = v->next_ns ? v->next_ns : next_event(e);
+	unsigned i;
+
+	v->next_ns = 0;
+	if (perch_replay_next(v->files) != PERCH_REPLAY_NEVER)
+		v->end_ns = perch_replay_next(v->files) + v->linger_ns;
+	else
+		v->end_ns = RTE_MAX(v->end_ns, perch_playback_start(v) + v->linger_ns);
+	if (atomic_load(&e->stop)) {
+		next_ns = RTE_MIN(next_ns, v->now_ns + STOP_STEP_NS);
+	} else if (next_ns > v->end_ns) {
+		next_ns = next_ns == INT64_MAX ? v->now_ns : v->end_ns;
+		perch_stop(e);
+	}
+	next_ns = RTE_MAX(next_ns, v->now_ns);
+	if (v->speed)
+		wait_for(v, next_ns);
+	v->now_ns = next_ns;
+	perch_replay_advance(v->files, next_ns);
+	for (i = 0; i < e->n_lcores; i++)
+		perch_clock_set(&e->lcores[i]->clock, next_ns);
+}
+
+/* With one lcore: is there nothing for a second turn at the same time? Several may have handed
+ * each other work, so only turns that find nothing tell. */
+static bool is_settled(
+	struct perch *e, const struct perch_lcore *l, unsigned work, uint64_t sent)
+{
+	if (work == 0)
+		return true;
+	if (e->n_lcores > 1 || sent >= PERCH_NET_TX / 2 || perch_sched_ready(l->sched) ||
+		l->net->ready_head || l->net->n_tx > 0 || perch_mailbox_ready(l->mail))
+		return false;
+	e->playback->next_ns = next_event(e);
+	return e->playback->next_ns > e->playback->now_ns;
+}
+
+/* Returns what the turn dealt with. */
+static unsigned step(struct perch *e)
+{
+	struct perch_playback *v = e->playback;
+	struct perch_lcore *l;
+	uint64_t sent;
+	unsigned work;
+
+	if (v->quiet >= e->n_lcores) {
+		move_clock(e);
+		v->quiet = 0;
+		v->at = 0;
+	}
+	l = e->lcores[v->at];
+	perch_lcore_self = l;
+	sent = l->tx_taken;
+	work = perch_lcore_turn(l);
+	v->turns++;
+	v->next_ns = 0;
+	v->quiet = is_settled(e, l, work, l->tx_taken - sent) ? v->quiet + 1 : 0;
+	v->at = (v->at + 1) % e->n_lcores;
+	return work;
+}
+
+static bool has_stopped(const struct perch *e)
+{
+	unsigned i;
+
+	for (i = 0; i < e->n_lcores; i++)
+		if (e->lcores[i]->phase != PERCH_STOPPED)
+			return false;
+	e->playback->took_ns = wall_now() - e->playback->wall_ns;
+	return true;
+}
+
+static void begin(struct perch *e)
+{
+	if (e->playback->wall_ns == 0)
+		e->playback->wall_ns = wall_now();
+	if (!e->poll_entered)
+		e->poll_entered = perch_eal_enter_thread() == 0;
+}
+
+int perch_playback_run(struct perch *e)
+{
+	begin(e);
+	while (!has_stopped(e))
+		step(e);
+	perch_lcore_self = NULL;
+	return perch_replay_error(e->playback->files) ? -EIO : 0;
+}
+
+int perch_playback_poll(struct perch *e, unsigned turns)
+{
+	struct perch_lcore *outer = perch_lcore_self;
+	unsigned work = 0;
+
+	begin(e);
+	if (has_stopped(e))
+		return -ESHUTDOWN;
+	while (turns-- > 0 && !has_stopped(e))
+		work += step(e);
+	perch_lcore_self = outer;
+	return (int)RTE_MIN(work, (unsigned)INT32_MAX);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Running an engine from captures under a virtual clock: the turn is the production one, but time
+ * goes from event to event (the next packet, the next timer) and one thread runs all lcores, so
+ * that the same captures, seed and configuration give the same bytes out.
+ *
+ * What to play is text, one KEY=VALUE a line, as tools/replay.c writes it to PERCH_REPLAY:
+ *
+ *	rx=PORT:PATH       a capture; PORT is perch_config.port_index; several are merged
+ *	tx=PORT:PATH       where what is sent is written
+ *	seed=N             the engine's seed; default that of the configuration, or 1
+ *	speed=N            N times as fast as the captures; 0: as fast as can be (default)
+ *	bursts=full        a turn receives all that it can, whatever the packets' times
+ *	loop=N             play the captures N times
+ *	filter=TEXT        pcap-filter(7), for all captures
+ *	backwards=clamp|sort|error   snapped=error|skip|pass   truncated=error|skip
+ *	checksums=verify|ignore|fix  vlan=keep|strip           mac=PORT:XX:XX:XX:XX:XX:XX
+ *	fault=RULE         see drivers-glue/fault.h
+ *	tx-cost=NS         from the turn to the time of a sent packet
+ *	linger=NS          virtual time from the last packet to the stop; default 1 s
+ *	lcores=N           default that of the configuration
+ *	report=FD          where counts go when the engine closes, KEY=VALUE lines
+ */
+#ifndef PERCH_ENGINE_PLAYBACK_H
+#define PERCH_ENGINE_PLAYBACK_H
+
+#include "drivers-glue/replay.h"
+#include "engine/perch.h"
+
+struct perch_playback;
+
+/* *out is NULL when neither the configuration nor the environment asks for one. Returns 0 or a
+ * negative errno. Control. */
+int perch_playback_open(
+	struct perch_playback **out, const struct perch_config *cfg, struct perch_why *why);
+
+/* Close the files and write the report; the engine has stopped. NULL is fine. */
+void perch_playback_close(struct perch_playback *v);
+
+struct perch_replay *perch_playback_port(struct perch_playback *v);
+uint64_t perch_playback_seed(const struct perch_playback *v);
+/* 0: as configured */
+unsigned perch_playback_lcores(const struct perch_playback *v);
+/* When the engine opens: a little before the first packet. */
+int64_t perch_playback_start(const struct perch_playback *v);
+
+/* As perch_run and perch_poll; a turn waits for the time at which it has something to do. */
+int perch_playback_run(struct perch *e);
+int perch_playback_poll(struct perch *e, unsigned turns);
+
+#endif
