@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Scenes: what arrives at a perch-echo with the address 10.99.0.2/24, drawn from a seed."""
+import random
+import struct
+
+import frames as f
+
+START = 1_700_000_000_000_000_000
+US, MS, S = 1_000, 1_000_000, 1_000_000_000
+
+
+class Scene:
+    """Frames in time, and dice that are the same every time."""
+
+    def __init__(self, name):
+        self.dice = random.Random(f"perch {name}")
+        self.now, self.packets = START, []
+
+    def wait(self, ns):
+        self.now += ns
+        return self
+
+    def add(self, frame, after=10 * US):
+        self.packets.append((self.now, frame))
+        self.now += after
+
+    def meet(self):
+        """The peer asks for our address, so that its own is known."""
+        self.add(f.arp(1))
+
+
+def arp(s):
+    s.add(f.arp(1))
+    s.add(f.arp(1, target="10.99.0.3"))                 # not ours
+    s.add(f.arp(1, sender="0.0.0.0"))                   # a probe (RFC 5227)
+    s.add(f.arp(2, sender="10.99.0.9", sender_mac="02:00:00:00:00:09", target="10.99.0.9"))
+    s.add(f.arp(1, sender="10.99.0.9", sender_mac="02:00:00:00:00:09", dst=f.OUR_MAC))
+    s.wait(3 * S)
+    s.add(f.arp(2, sender=f.OURS, sender_mac="02:00:00:00:00:66", target=f.OURS))  # a conflict
+    s.add(f.ether(b"\0\1\x08\0\6\4", 0x0806))           # truncated
+    s.add(f.arp(1)[:-18])                               # not padded
+
+
+def icmp(s):
+    s.meet()
+    for i in range(8):
+        s.add(f.icmp_echo(7, i, s.dice.randbytes(s.dice.randrange(0, 1400))))
+        s.add(f.icmp6_echo(8, i, s.dice.randbytes(56)))
+    s.add(f.icmp_echo(7, 9, b"not for us", dst="10.99.0.7"))
+    s.add(f.udp(4000, 9, b"no such port"))              # answered by an ICMP error
+    s.add(f.udp(4000, 9, b"no such port", src=f.PEER6, dst=f.OURS6))
+    s.add(f.ether(f.ip4(99, b"no such protocol")))
+    s.add(f.ether(f.ip4(1, b"\x08\0\x12\x34\0\1\0\1wrong checksum")))
+
+
+def udp(s):
+    s.meet()
+    for _ in range(40):
+        v6 = s.dice.random() < 0.3
+        s.add(f.udp(s.dice.randrange(1024, 65536), 7, s.dice.randbytes(s.dice.randrange(1, 1400)),
+                    *((f.PEER6, f.OURS6) if v6 else (f.PEER, f.OURS))),
+              s.dice.randrange(1, 200) * US)
+    s.add(f.udp(4000, 7, b"wrong checksum", bad=True))
+    s.add(f.udp(4000, 7, b""))
+
+
+class Session:
+    """Both sides of a TCP session, as a capture between them would have it. The server's ISN is
+    the capture's own: perch has another."""
+
+    def __init__(self, scene, sport, port=7, options=b"\2\4\5\xb4\4\2"):
+        self.s, self.sport, self.port = scene, sport, port
+        self.isn, self.their_isn = scene.dice.getrandbits(32), scene.dice.getrandbits(32)
+        self.seq, self.ack, self.options = self.isn, self.their_isn, options
+
+    def client(self, flags, data=b"", seq=None, options=b"", ack=None):
+        self.s.add(f.tcp(self.sport, self.port, self.seq if seq is None else seq,
+                         (self.ack if ack is None else ack) if flags & f.ACK else 0, flags, data,
+                         options=options))
+        if seq is None:
+            self.seq += len(data) + bool(flags & f.SYN) + bool(flags & f.FIN)
+
+    def server(self, flags, data=b"", options=b""):
+        """Not delivered: it is what was there when the capture was made."""
+        self.s.add(f.tcp(self.port, self.sport, self.ack, self.seq if flags & f.ACK else 0, flags,
+                         data, options=options, src=f.OURS, dst=f.PEER, to=f.PEER_MAC,
+                         by=f.OUR_MAC), 5 * US)
+        self.ack += len(data) + bool(flags & f.SYN) + bool(flags & f.FIN)
+
+    def open(self):
+        self.client(f.SYN, options=self.options)
+        self.server(f.SYN | f.ACK, options=self.options)
+        self.client(f.ACK)
+
+    def echo(self, data):
+        self.client(f.PSH | f.ACK, data)
+        self.server(f.PSH | f.ACK, data)
+        self.client(f.ACK)
+
+    def client_closes(self):
+        self.client(f.FIN | f.ACK)
+        self.server(f.FIN | f.ACK)
+        self.client(f.ACK)
+
+
+def tcp_client_closes(s):
+    s.meet()
+    for i in range(3):
+        c = Session(s, 40000 + i)
+        c.open()
+        for _ in range(4):
+            c.echo(s.dice.randbytes(s.dice.randrange(1, 1400)))
+        c.client_closes()
+
+
+def tcp_server_closes(s):
+    """The one-shot service closes first: FIN-WAIT-1, FIN-WAIT-2, TIME-WAIT."""
+    s.meet()
+    c = Session(s, 41000, port=8)
+    c.open()
+    c.echo(b"once")
+    c.server(f.FIN | f.ACK)
+    c.client(f.ACK)
+    s.wait(5 * MS)
+    c.client(f.FIN | f.ACK)
+    c.server(f.ACK)
+    s.wait(S)
+    c.seq -= 1
+    c.client(f.FIN | f.ACK)  # the last ACK was lost: TIME-WAIT acknowledges again
+
+
+def tcp_both_close(s):
+    """Simultaneous close: FINs cross, CLOSING."""
+    s.meet()
+    c = Session(s, 42000, port=8)
+    c.open()
+    c.client(f.PSH | f.ACK, b"bye")
+    c.server(f.PSH | f.ACK, b"bye")
+    c.server(f.FIN | f.ACK)
+    before = c.ack - 1
+    c.client(f.FIN | f.ACK, ack=before)  # sent before the other FIN came
+    c.client(f.ACK)
+
+
+def tcp_half_close(s):
+    """FIN with data; the echo of it comes before the other FIN."""
+    s.meet()
+    c = Session(s, 43000)
+    c.open()
+    c.client(f.FIN | f.PSH | f.ACK, b"all that I had to say")
+    c.server(f.FIN | f.PSH | f.ACK, b"all that I had to say")
+    c.client(f.ACK)
+
+
+def tcp_reset(s):
+    s.meet()
+    c = Session(s, 44000)
+    c.open()
+    c.echo(b"soon gone")
+    c.client(f.RST | f.ACK)
+    d = Session(s, 44001)
+    d.client(f.SYN, options=d.options)
+    d.server(f.SYN | f.ACK, options=d.options)
+    d.client(f.RST)
+    s.add(f.tcp(44002, 9, 1, 0, f.SYN))   # refused
+    s.add(f.tcp(44003, 7, 5, 6, f.ACK))   # of no connection
+
+
+def tcp_loss(s):
+    """Our data is lost: the peer's ACKs stand still, and the timer sends again."""
+    s.meet()
+    c = Session(s, 45000)
+    c.open()
+    c.client(f.PSH | f.ACK, b"lost on the way back")
+    s.wait(700 * MS)
+    c.server(f.PSH | f.ACK, b"lost on the way back")
+    c.client(f.ACK)
+    c.client_closes()
+
+
+def tcp_reordering(s):
+    """The peer's segments arrive out of order, twice, and in overlapping pieces."""
+    s.meet()
+    c = Session(s, 46000)
+    c.open()
+    base, data = c.seq, s.dice.randbytes(6000)
+    pieces = [(at, data[at:at + 1000]) for at in range(0, 6000, 1000)]
+    for at, piece in s.dice.sample(pieces, len(pieces)):
+        c.client(f.PSH | f.ACK, piece, seq=base + at)
+    c.client(f.PSH | f.ACK, data[500:1500], seq=base + 500)
+    c.seq = base + len(data)
+    c.server(f.PSH | f.ACK, data)
+    c.client(f.ACK)
+    c.client_closes()
+
+
+def feed(s):
+    """MoldUDP64 towards the echo service: what a feed looks like to the tools."""
+    s.meet()
+    seq = 14764496
+    for _ in range(20):
+        messages = [struct.pack("!cHHHIQ", b"D", 1, 0, 0, s.dice.getrandbits(32),
+                                s.dice.getrandbits(64)) for _ in range(s.dice.randrange(1, 5))]
+        s.add(f.udp(26400, 7, f.mold("000010059B", seq, messages)))
+        seq += len(messages)
+    s.add(f.udp(26400, 7, f.mold("000010059B", seq, [], 0)))
+    s.add(f.udp(26400, 7, f.mold("000010059B", seq, [], 0xffff)))
+
+
+SCENES = {fn.__name__: fn for fn in (
+    arp, icmp, udp, feed, tcp_client_closes, tcp_server_closes, tcp_both_close, tcp_half_close,
+    tcp_reset, tcp_loss, tcp_reordering)}
+
+
+def packets(name):
+    scene = Scene(name)
+    SCENES[name](scene)
+    return scene.packets
