@@ -362,6 +362,27 @@ void perch_port_close(struct perch_port *p)
 	free(p);
 }
 
+/* ---- groups --------------------------------------------------------------------------------- */
+
+/* The vdevs filter nothing: telling them would cost system calls and change nothing. */
+void perch_port_filter_groups(
+	struct perch_port *p, struct rte_ether_addr *macs, uint32_t n, bool all)
+{
+	if (!is_nic(p->info.driver))
+		return;
+	if (!all && rte_eth_dev_set_mc_addr_list(p->id, macs, n) == 0)
+		rte_eth_allmulticast_disable(p->id);
+	else if (rte_eth_allmulticast_enable(p->id) != 0)
+		rte_eth_promiscuous_enable(p->id);
+}
+
+void perch_port_steer_groups(
+	struct perch_port *p, unsigned lcore, const struct rte_ether_addr *macs, uint32_t n)
+{
+	if (p->steer)
+		perch_steer_groups(p, lcore, macs, n);
+}
+
 /* ---- what it is ----------------------------------------------------------------------------- */
 
 void perch_port_info(struct perch_port *p, struct perch_port_info *out)

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <rte_ether.h>
 #include <rte_mbuf.h>
 
 struct perch_port;
@@ -80,6 +81,16 @@ uint16_t perch_port_rx(
  * copied where the device would hand the same mbuf to its reader. */
 uint16_t perch_port_tx(
 	struct perch_port *p, unsigned lcore, struct rte_mbuf **pkts, uint16_t n);
+
+/* The group MAC addresses to let in; all == true: every one. A device that cannot filter them, or
+ * not so many, lets all in. From one thread at a time; a call into the device, so not for every
+ * turn. */
+void perch_port_filter_groups(
+	struct perch_port *p, struct rte_ether_addr *macs, uint32_t n, bool all);
+
+/* The groups of which this lcore wants each datagram, whichever lcore or queue it comes to. */
+void perch_port_steer_groups(
+	struct perch_port *p, unsigned lcore, const struct rte_ether_addr *macs, uint32_t n);
 
 /* Which lcore will receive packets from raddr:rport to laddr:lport (16-byte addresses, IPv4
  * v4-mapped, ports in host order; proto IPPROTO_TCP or _UDP). */

@@ -46,6 +46,8 @@ uint16_t perch_steer_rx(
 	struct perch_port *p, unsigned lcore, struct rte_mbuf **pkts, uint16_t n, uint64_t *learn);
 uint16_t perch_steer_tx(
 	struct perch_port *p, unsigned lcore, struct rte_mbuf **pkts, uint16_t n);
+void perch_steer_groups(
+	struct perch_port *p, unsigned lcore, const struct rte_ether_addr *macs, uint32_t n);
 uint64_t perch_steer_dropped(const struct perch_port *p);
 unsigned perch_steer_lcore(const struct perch_port *p, const uint32_t *words, unsigned n);
 

@@ -10,6 +10,7 @@
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include <rte_arp.h>
@@ -20,7 +21,7 @@
 #include "drivers-glue/placement.h"
 #include "drivers-glue/port_inside.h"
 
-enum { RING = 4096 };
+enum { RING = 4096, GROUP_BUCKETS = 1024 };
 
 struct lane { /* of one lcore */
 	struct rte_ring *in, *out; /* out: lcore 0 sends what lies there; NULL: own queue */
@@ -32,6 +33,7 @@ struct lane { /* of one lcore */
 struct perch_steer {
 	size_t ring_bytes;
 	int node;
+	_Atomic uint64_t groups[GROUP_BUCKETS]; /* by MAC address: bits of the lcores to have it */
 	struct lane lanes[PORT_MAX_LCORES];
 };
 
@@ -125,7 +127,42 @@ unsigned perch_steer_lcore(const struct perch_port *p, const uint32_t *words, un
 	return p->reta_size ? p->reta[hash % p->reta_size] : hash % p->lcores;
 }
 
-enum belongs { HERE, ELSEWHERE, EVERYWHERE };
+enum belongs { HERE, ELSEWHERE, EVERYWHERE, MEMBERS };
+
+static unsigned bucket_of(const struct rte_ether_addr *mac)
+{
+	const uint8_t *b = mac->addr_bytes;
+	uint32_t low = (uint32_t)b[2] << 24 | (uint32_t)b[3] << 16 | (uint32_t)b[4] << 8 | b[5];
+
+	return low * 0x9e3779b1U >> 22; /* 10 bits: GROUP_BUCKETS */
+}
+
+/* Bits are set and cleared one by one, so that datagrams of other groups never see them missing. */
+void perch_steer_groups(
+	struct perch_port *p, unsigned lcore, const struct rte_ether_addr *macs, uint32_t n)
+{
+	uint64_t wanted[GROUP_BUCKETS / 64] = {0}, bit = UINT64_C(1) << lcore;
+	unsigned i, b;
+
+	for (i = 0; i < n; i++) {
+		b = bucket_of(&macs[i]);
+		wanted[b / 64] |= UINT64_C(1) << (b % 64);
+	}
+	for (b = 0; b < GROUP_BUCKETS; b++) {
+		if (wanted[b / 64] >> (b % 64) & 1)
+			atomic_fetch_or_explicit(&p->steer->groups[b], bit, memory_order_relaxed);
+		else if (atomic_load_explicit(&p->steer->groups[b], memory_order_relaxed) & bit)
+			atomic_fetch_and_explicit(&p->steer->groups[b], ~bit, memory_order_relaxed);
+	}
+}
+
+static bool is_to_group(const struct rte_mbuf *m)
+{
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+
+	return rte_is_multicast_ether_addr(&eth->dst_addr) &&
+		!rte_is_broadcast_ether_addr(&eth->dst_addr);
+}
 
 /* Look at IPv4's transport: `at` is its offset. */
 static enum belongs of_transport(const struct perch_port *p, const struct rte_mbuf *m, uint8_t proto,
@@ -133,6 +170,10 @@ static enum belongs of_transport(const struct perch_port *p, const struct rte_mb
 {
 	const uint8_t *t = rte_pktmbuf_mtod_offset(m, const uint8_t *, at);
 
+	if ((proto == IPPROTO_UDP || proto == IPPROTO_FRAGMENT) && is_to_group(m))
+		return MEMBERS;
+	if (proto == IPPROTO_IGMP || (proto == IPPROTO_HOPOPTS && is_to_group(m)))
+		return EVERYWHERE; /* a query, to be answered by lcore 0 */
 	if (m->data_len < at + 4)
 		return HERE;
 	if (proto == IPPROTO_ICMP)
@@ -221,6 +262,31 @@ static void tell_all(struct perch_port *p, unsigned from, struct rte_mbuf *m)
 	}
 }
 
+/* The first member gets the packet, the others copies. Returns whether lcore `from` keeps m. */
+static bool give_members(struct perch_port *p, unsigned from, struct rte_mbuf *m)
+{
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	uint64_t members = atomic_load_explicit(
+		&p->steer->groups[bucket_of(&eth->dst_addr)], memory_order_relaxed);
+	bool keep = members == 0 || members >> from & 1; /* nobody's is dropped here, by name */
+	struct rte_mbuf *copy;
+	unsigned to;
+
+	for (members &= ~(UINT64_C(1) << from); members; members &= members - 1) {
+		to = (unsigned)__builtin_ctzll(members);
+		if (!keep && (members & (members - 1)) == 0) {
+			hand_over(p, from, to, m);
+			return false;
+		}
+		copy = rte_pktmbuf_copy(m, p->pools[from], 0, UINT32_MAX);
+		if (copy)
+			hand_over(p, from, to, copy);
+		else
+			p->steer->lanes[from].dropped++;
+	}
+	return true;
+}
+
 /* What others left for this lcore. */
 static uint16_t from_ring(
 	struct lane *l, struct rte_mbuf **pkts, uint16_t n, uint64_t *learn)
@@ -276,6 +342,10 @@ uint16_t perch_steer_rx(
 			break;
 		case EVERYWHERE:
 			tell_all(p, lcore, pkts[i]);
+			break;
+		case MEMBERS:
+			if (!give_members(p, lcore, pkts[i]))
+				continue;
 			break;
 		case HERE:
 			break;

@@ -15,6 +15,8 @@ enum config_defaults {
 	DEFAULT_OTHER_COROUTINES = 1024, /* beside one for each connection */
 	DEFAULT_LISTENERS = 64,
 	DEFAULT_UDP = 64,
+	DEFAULT_MEMBERSHIPS = 256,
+	LARGEST_MEMBERSHIPS = 16384,
 	SMALLEST_MTU = 576,   /* RFC 791: every host accepts that much */
 	SMALLEST_MTU6 = 1280, /* RFC 8200 section 5 */
 	LARGEST_MTU = 9600,
@@ -76,6 +78,9 @@ int perch_config_check(const struct perch_config *cfg, struct perch_why *why)
 	if (cfg->gw6 && !is_gateway(cfg->gw6, false))
 		return perch_why(why, -EINVAL, "'%s' is not the IPv6 address of a gateway",
 			cfg->gw6);
+	if (cfg->max_memberships > LARGEST_MEMBERSHIPS)
+		return perch_why(why, -EINVAL, "at most %u memberships are supported, not %u",
+			(unsigned)LARGEST_MEMBERSHIPS, cfg->max_memberships);
 	if (cfg->lcores > PERCH_MAX_LCORES)
 		return perch_why(why, -EINVAL, "at most %u lcores are supported, not %u",
 			(unsigned)PERCH_MAX_LCORES, cfg->lcores);
@@ -162,6 +167,7 @@ static void net_limits(const struct perch_config *cfg, struct perch_net_config *
 	n->max_flows = cfg->max_conns ? cfg->max_conns : DEFAULT_CONNS;
 	n->max_listeners = cfg->max_listeners ? cfg->max_listeners : DEFAULT_LISTENERS;
 	n->max_udp = cfg->max_udp ? cfg->max_udp : DEFAULT_UDP;
+	n->max_memberships = cfg->max_memberships ? cfg->max_memberships : DEFAULT_MEMBERSHIPS;
 	n->sndbuf_bytes = cfg->sndbuf_bytes;
 	n->rcvbuf_bytes = cfg->rcvbuf_bytes;
 	n->backlog = cfg->backlog;

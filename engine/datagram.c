@@ -6,6 +6,7 @@
 
 #include "engine/address.h"
 #include "engine/lcore.h"
+#include "engine/membership.h"
 #include "tcp-lite/udp.h"
 
 enum { VIEWED = 1 }; /* perch_flow.user8 */
@@ -80,7 +81,7 @@ int perch_reply(
 {
 	struct perch_ip src = perch_ip_of(&d->to);
 
-	return send_from(u, perch_ip_is_multicast(&src) ? &u->laddr : &src, &d->from, data, len);
+	return send_from(u, &src, &d->from, data, len);
 }
 
 void perch_unbind(struct perch_udp *u)
@@ -89,5 +90,6 @@ void perch_unbind(struct perch_udp *u)
 
 	if (u->flow.waiter[0] != PERCH_CO_NONE)
 		perch_co_wake(l->sched, perch_co_by_id(l->sched, u->flow.waiter[0]), -EBADF);
+	perch_group_leave_all(u);
 	perch_udp_close(l->net, u);
 }

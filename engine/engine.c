@@ -39,7 +39,7 @@ static int open_lcores(
 	perch_config_sched(cfg, &sched);
 	e->n_lcores = 0;
 	e->lcores = calloc(wanted, sizeof(*e->lcores));
-	if (!e->lcores)
+	if (!e->lcores || perch_groups_open(&e->groups, (wanted - 1) * net.max_memberships) < 0)
 		return perch_why(why, -ENOMEM, "out of memory");
 	for (i = 0; i < wanted; i++) {
 		rc = perch_lcore_open(&e->lcores[i], e, i, cpus[i], &net, &sched);
@@ -112,6 +112,7 @@ int perch_open(struct perch **out, const struct perch_config *cfg, struct perch_
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return perch_why(why, -ENOMEM, "out of memory");
+	pthread_mutex_init(&e->groups.lock, NULL);
 	e->idle = cfg->idle;
 	e->drain_ns = cfg->drain_ns ? cfg->drain_ns : INT64_C(1000000000);
 	rc = perch_playback_open(&e->playback, cfg, why);
@@ -144,6 +145,7 @@ void perch_close(struct perch *e)
 	if (e->poll_entered)
 		perch_eal_leave_thread();
 	perch_overflow_close(e->overflow);
+	perch_groups_close(&e->groups);
 	free(e);
 }
 

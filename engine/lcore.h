@@ -55,6 +55,8 @@ struct perch_lcore {
 	int64_t tx_held_ns;       /* since when the port has taken nothing; 0: it does */
 	uint64_t turns, idle_turns;
 	uint64_t tx_taken;        /* packets that the port took */
+	uint32_t groups_told;     /* net->group_gen that the port knows of */
+	uint32_t groups_seen;     /* lcore 0: engine->groups.gen that it has followed */
 
 	/* Set up once. */
 	struct perch *engine;
@@ -69,6 +71,21 @@ struct perch_lcore {
 	_Atomic bool ended;       /* its mail is read no more */
 };
 
+/* Groups that lcores other than 0 have joined: lcore 0 joins them for all, so that one host speaks
+ * to routers with one voice, and nobody's leave cuts off another lcore. */
+struct perch_shared_group {
+	struct perch_ip group, source;
+	uint32_t wanted; /* memberships; 0 and not joined: free */
+	bool joined;     /* by lcore 0 */
+};
+
+struct perch_shared_groups {
+	pthread_mutex_t lock; /* taken to join, to leave, and by a turn of lcore 0 after that */
+	_Atomic uint32_t gen; /* changes with entries */
+	uint32_t n;
+	struct perch_shared_group *entries;
+};
+
 struct perch {
 	unsigned n_lcores;
 	struct perch_lcore **lcores;
@@ -79,6 +96,7 @@ struct perch {
 	uint64_t seed;
 	_Atomic bool stop, muted, running;
 	bool poll_entered;        /* perch_poll gave its thread an lcore id */
+	struct perch_shared_groups groups;
 	struct perch_overflow *overflow; /* NULL: not asked for */
 };
 
@@ -101,6 +119,18 @@ void perch_lcore_idle(struct perch_lcore *l);
 int perch_lcore_listen(
 	struct perch_lcore *l, const struct perch_addr *local, perch_handler fn, void *arg);
 void perch_lcore_unlisten(struct perch_lcore *l);
+
+/* Tell the port, and for lcore 0 the routers, what has been joined and left since the last call. */
+void perch_lcore_follow_groups(struct perch_lcore *l);
+static inline bool perch_lcore_groups_moved(const struct perch_lcore *l)
+{
+	return l->groups_told != l->net->group_gen ||
+		(l->id == 0 && l->groups_seen !=
+			atomic_load_explicit(&l->engine->groups.gen, memory_order_relaxed));
+}
+/* Memory for what n other lcores may join. Returns 0 or -ENOMEM. Control. */
+int perch_groups_open(struct perch_shared_groups *s, uint32_t n);
+void perch_groups_close(struct perch_shared_groups *s);
 
 /* Give an accepted connection its coroutine. */
 void perch_conn_accept(struct perch_lcore *l, struct perch_flow *f);

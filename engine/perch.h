@@ -110,6 +110,7 @@ struct perch_config {
 	uint32_t max_coroutines;  /* default max_conns + 1,024 */
 	uint32_t max_listeners;   /* default 64 */
 	uint32_t max_udp;         /* default 64 */
+	uint32_t max_memberships; /* perch_join: a socket, a group, a source; default 256 */
 	uint32_t mbufs;           /* packet buffers of 2 KB; default 16,384 */
 	uint32_t stack_bytes;     /* the stack that coroutines run on; default 256 KB */
 	size_t saved_stack_bytes; /* for the stacks of those that wait; address space until it is
@@ -404,6 +405,24 @@ PERCH_API int perch_reply(
 	struct perch_udp *u, const struct perch_datagram *d, const void *data, size_t len);
 
 PERCH_API void perch_unbind(struct perch_udp *u);
+
+/* Join a group: u receives what any host (source NULL) or that source (RFC 4607; call again for
+ * more of them) sends to group and u's port, whichever lcore the NIC gives it to. Bind u to every
+ * address, or to the group's own; then several sockets may share the port, and each gets every
+ * datagram. Routers and switches are told by IGMPv3 and MLDv2, or the older version that they
+ * speak (RFC 3376, 3810). Ports of group and source are not looked at. Coroutine. Returns 0;
+ * -EINVAL: not a group or not a source, a family that the engine has no address of, any source of
+ * an SSM group (RFC 4604), or any and single sources on one socket; -EADDRINUSE: joined already;
+ * -ENOBUFS: max_memberships are in use (counted). */
+PERCH_API int perch_join(
+	struct perch_udp *u, const struct perch_addr *group, const struct perch_addr *source);
+/* Undo that; perch_unbind does it for all. Coroutine. Returns 0 or -EADDRNOTAVAIL. */
+PERCH_API int perch_leave(
+	struct perch_udp *u, const struct perch_addr *group, const struct perch_addr *source);
+
+/* How many routers datagrams of u to groups may cross, and one more; 0: the default, 1, which
+ * stays on the link. What is sent to a group does not come back to its sender. Coroutine. */
+PERCH_API void perch_group_hops(struct perch_udp *u, uint8_t hops);
 
 /* ---- what happened -------------------------------------------------------------------------- */
 

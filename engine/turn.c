@@ -183,6 +183,8 @@ unsigned perch_lcore_turn(struct perch_lcore *l)
 	if (likely(l->turns > 0)) /* first of all, what was started before may bind and listen */
 		work = receive(l);
 	work += fire_timers(l);
+	if (unlikely(perch_lcore_groups_moved(l)))
+		perch_lcore_follow_groups(l);
 	work += wake_flows(l);
 	work += perch_mailbox_drain(l->mail, MAIL_BUDGET);
 	work += perch_sched_run(l->sched, READY_BUDGET);

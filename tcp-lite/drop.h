@@ -13,6 +13,7 @@
 	/* Ethernet */ \
 	X(eth_truncated,        "frame shorter than its Ethernet header") \
 	X(eth_not_ours,         "unicast frame for another MAC address") \
+	X(eth_not_joined,       "frame for a group MAC address that nobody has joined") \
 	X(eth_bad_source,       "source MAC address is a group address or our own") \
 	X(eth_too_long,         "frame in several pieces that do not fit one packet buffer") \
 	X(eth_type_unknown,     "EtherType that perch does not speak") \
@@ -59,10 +60,18 @@
 	X(icmp_type_unknown,    "ICMP type that perch does not act on") \
 	X(icmp_rate_limited,    "ICMP answer withheld by the rate limit") \
 	X(icmp_no_flow,         "ICMP error that quotes no flow of ours") \
+	/* multicast (RFC 3376, RFC 3810) */ \
+	X(igmp_truncated,       "IGMP message shorter than 8 bytes") \
+	X(igmp_bad_checksum,    "IGMP checksum is wrong") \
+	X(igmp_malformed,       "IGMP query or report that contradicts itself") \
+	X(igmp_type_unknown,    "IGMP type that perch does not act on") \
+	X(mld_malformed,        "MLD message that contradicts itself, or not from this link") \
+	X(group_table_full,     "join refused: all memberships that were reserved are in use") \
 	/* UDP (RFC 768) */ \
 	X(udp_truncated,        "UDP datagram shorter than its header or length field") \
 	X(udp_bad_checksum,     "UDP checksum is wrong, or zero over IPv6") \
 	X(udp_no_port,          "UDP datagram for a port that nobody has bound") \
+	X(udp_no_member,        "multicast datagram whose source and port no socket has joined") \
 	X(udp_queue_full,       "UDP socket's receive queue is full") \
 	/* TCP (RFC 9293) */ \
 	X(tcp_truncated,        "TCP segment shorter than its header") \

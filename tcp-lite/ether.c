@@ -8,6 +8,7 @@
 
 #include "tcp-lite/ether.h"
 #include "tcp-lite/ip.h"
+#include "tcp-lite/mcast.h"
 
 /* Everything above reads headers and payload in one piece, so a frame in several is made one. */
 static struct rte_mbuf *in_one_piece(struct perch_net *net, struct rte_mbuf *m)
@@ -68,6 +69,8 @@ bool perch_ether_parse(struct perch_net *net, struct perch_rx *rx)
 	eth = rte_pktmbuf_mtod(rx->m, const struct rte_ether_hdr *);
 	if (unlikely(!is_for_us(eth, nif, rx)))
 		return refuse(net, rx, PERCH_DROP_eth_not_ours);
+	if (unlikely(rx->to_group && !perch_mcast_wants_mac(net, &eth->dst_addr)))
+		return refuse(net, rx, PERCH_DROP_eth_not_joined);
 	if (unlikely(rte_is_multicast_ether_addr(&eth->src_addr) ||
 		    rte_is_same_ether_addr(&eth->src_addr, &nif->mac)))
 		return refuse(net, rx, PERCH_DROP_eth_bad_source);

@@ -9,6 +9,7 @@
 #include "tcp-lite/cksum.h"
 #include "tcp-lite/icmp.h"
 #include "tcp-lite/ip.h"
+#include "tcp-lite/mld.h"
 #include "tcp-lite/nd.h"
 
 enum { FRAGMENTATION_NEEDED = 4 }; /* code of PERCH_ICMP_UNREACHABLE */
@@ -104,6 +105,12 @@ static void input6(struct perch_net *net, struct perch_rx *rx, const struct perc
 	case PERCH_ND_SOLICIT:
 	case PERCH_ND_ADVERT:
 		perch_nd_input(net, rx);
+		break;
+	case PERCH_MLD_QUERY:
+	case PERCH_MLD_REPORT1:
+	case PERCH_MLD_DONE1:
+	case PERCH_MLD_REPORT2:
+		perch_mld_input(net, rx);
 		break;
 	case PERCH_ICMP6_UNREACHABLE:
 		report(net, rx, unreachable6_errno(h->code), 0);

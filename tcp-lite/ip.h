@@ -54,6 +54,11 @@ bool perch_ip_source(const struct perch_net *net, unsigned ifidx, const struct p
 int perch_ip_send_nd(struct perch_net *net, unsigned ifidx, struct rte_mbuf *m,
 	const struct perch_ip *src, const struct perch_ip *dst);
 
+/* For IGMP and MLD: to a group on the link, hop limit 1, with the router alert option (RFC 2113,
+ * RFC 2711) and the precedence of RFC 3376 section 4. Consumes m. */
+int perch_ip_send_alert(struct perch_net *net, unsigned ifidx, struct rte_mbuf *m,
+	const struct perch_ip *dst, uint8_t proto);
+
 /* rx->m starts at the IP header: check it, fill rx and move m on to the transport header. False
  * when the packet was dropped, by name. */
 bool perch_ip4_parse(struct perch_net *net, struct perch_rx *rx);

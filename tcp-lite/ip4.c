@@ -8,6 +8,7 @@
 
 #include "tcp-lite/icmp.h"
 #include "tcp-lite/ip.h"
+#include "tcp-lite/mcast.h"
 
 enum ip4_option {
 	OPTION_END = 0,
@@ -54,18 +55,28 @@ static bool options_ok(
 	return true;
 }
 
-/* Broadcasts, and of the groups the one that all hosts are in (RFC 1112 section 4). */
-static bool is_our_group(const struct perch_net *net, const struct perch_ip *dst)
+/* Broadcasts, the group that all hosts are in (RFC 1112 section 4), and those that were joined. */
+static bool is_our_group(const struct perch_net *net, struct perch_rx *rx)
 {
-	return dst->w[3] == RTE_BE32(0xe0000001) ||
-		perch_ip_is_broadcast(net, dst);
+	if (!perch_ip_is_multicast(&rx->dst))
+		return perch_ip_is_broadcast(net, &rx->dst);
+	rx->group = perch_mcast_find(net, rx->ifidx, &rx->dst);
+	return rx->group || rx->dst.w[3] == RTE_BE32(0xe0000001);
+}
+
+/* A switch that queries for want of a router has no address (RFC 4541 section 2.1.1). */
+static bool source_ok(const struct perch_net *net, const struct perch_rx *rx)
+{
+	if (unlikely(rx->proto == IPPROTO_IGMP && rx->src.w[3] == 0))
+		return true;
+	return perch_ip_is_host(net, &rx->src) && !perch_ip_is_ours(net, &rx->src, NULL);
 }
 
 static bool addresses_ok(struct perch_net *net, struct perch_rx *rx)
 {
 	bool framed_to_group = rx->to_group;
 
-	if (unlikely(!perch_ip_is_host(net, &rx->src) || perch_ip_is_ours(net, &rx->src, NULL)))
+	if (unlikely(!source_ok(net, rx)))
 		return refuse(net, rx, PERCH_DROP_ip4_bad_source);
 	if (likely(perch_ip_is_ours(net, &rx->dst, NULL))) {
 		if (unlikely(framed_to_group)) /* RFC 1122 section 3.3.6 */
@@ -73,7 +84,7 @@ static bool addresses_ok(struct perch_net *net, struct perch_rx *rx)
 		return true;
 	}
 	rx->to_group = true;
-	if (!is_our_group(net, &rx->dst))
+	if (!is_our_group(net, rx))
 		return refuse(net, rx, PERCH_DROP_ip4_not_ours);
 	return true;
 }
@@ -118,7 +129,7 @@ bool perch_ip4_parse(struct perch_net *net, struct perch_rx *rx)
 		    rte_cpu_to_be_16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)))
 		return refuse(net, rx, PERCH_DROP_ip4_fragment);
 	if (unlikely(rx->proto != IPPROTO_TCP && rx->proto != IPPROTO_UDP &&
-		    rx->proto != IPPROTO_ICMP)) {
+		    rx->proto != IPPROTO_ICMP && rx->proto != IPPROTO_IGMP)) {
 		perch_icmp_send_error(
 			net, rx, PERCH_ICMP_UNREACHABLE, PERCH_ICMP_PROTOCOL_UNREACHABLE, 0);
 		return refuse(net, rx, PERCH_DROP_ip4_proto_unknown);

@@ -9,6 +9,7 @@
 
 #include "tcp-lite/icmp.h"
 #include "tcp-lite/ip.h"
+#include "tcp-lite/mcast.h"
 #include "tcp-lite/nd.h"
 
 /* Nobody needs more, and each costs us work that a sender gets for free (RFC 8504 section 5.3). */
@@ -18,7 +19,7 @@ enum ip6_limits {
 	MAX_OPTIONS = 8, /* of one header, padding not counted */
 };
 
-enum { PAD1 = 0, PADN = 1, FRAGMENT_BYTES = 8 };
+enum { PAD1 = 0, PADN = 1, ROUTER_ALERT = 5, FRAGMENT_BYTES = 8 };
 
 /* Where the walk along the headers stands; the packet in rx->m starts at the IPv6 header. */
 struct walk {
@@ -72,7 +73,9 @@ static bool options_ok(
 		if (option != PADN) {
 			if (++seen > MAX_OPTIONS)
 				return refuse(net, rx, PERCH_DROP_ip6_too_many_headers);
-			if (!unknown_option_ok(net, rx, option, at))
+			if (option == ROUTER_ALERT && w->next == IPPROTO_HOPOPTS)
+				rx->router_alert = true; /* RFC 2711: for routers, and for MLD */
+			else if (!unknown_option_ok(net, rx, option, at))
 				return false;
 		}
 		at += 2 + w->packet[at + 1];
@@ -148,7 +151,7 @@ static bool source_ok(const struct perch_net *net, const struct perch_rx *rx)
 		!perch_ip_is_ours(net, &rx->src, NULL);
 }
 
-static bool is_our_group(const struct perch_net *net, const struct perch_rx *rx)
+static bool is_our_group(const struct perch_net *net, struct perch_rx *rx)
 {
 	if (rx->dst.b[0] != 0xff)
 		return false;
@@ -156,7 +159,8 @@ static bool is_our_group(const struct perch_net *net, const struct perch_rx *rx)
 	if ((rx->dst.w[0] == RTE_BE32(0xff010000) || rx->dst.w[0] == RTE_BE32(0xff020000)) &&
 		rx->dst.w[1] == 0 && rx->dst.d[1] == RTE_BE64(1))
 		return true;
-	return perch_nd_is_our_group(net, rx->ifidx, &rx->dst);
+	rx->group = perch_mcast_find(net, rx->ifidx, &rx->dst);
+	return rx->group || perch_nd_is_our_group(net, rx->ifidx, &rx->dst);
 }
 
 static bool destination_ok(struct perch_net *net, struct perch_rx *rx)

@@ -48,7 +48,7 @@ static struct transport transport_of(uint8_t proto)
 }
 
 /* Fill the checksum field, or what the NIC needs to do it. Returns the offload flag that is used.
- * ICMP alone has no pseudo-header. */
+ * ICMP and IGMP have no pseudo-header. */
 static uint64_t checksum(struct rte_mbuf *m, const struct perch_ip *src,
 	const struct perch_ip *dst, uint8_t proto, uint32_t offloads)
 {
@@ -59,7 +59,7 @@ static uint64_t checksum(struct rte_mbuf *m, const struct perch_ip *src,
 		*field = perch_cksum_pseudo(src, dst, proto, m->pkt_len);
 		return t.ol_flags;
 	}
-	if (proto == IPPROTO_ICMP)
+	if (proto == IPPROTO_ICMP || proto == IPPROTO_IGMP)
 		*field = (uint16_t)~perch_cksum_data(m);
 	else
 		*field = perch_cksum_transport(m, src, dst, proto);
@@ -213,6 +213,57 @@ int perch_ip_send_nd(struct perch_net *net, unsigned ifidx, struct rte_mbuf *m,
 			hop.neigh = perch_neigh_add(net, ifidx, dst);
 	}
 	return send_to_hop(net, m, src, dst, IPPROTO_ICMPV6, ND_HOP_LIMIT, &hop);
+}
+
+/* RFC 2113, before it the IPv4 header, which is one word longer than usual. */
+static bool push_alert4(struct rte_mbuf *m, const struct perch_ip *src, const struct perch_ip *dst)
+{
+	static const uint8_t option[] = {148, 4, 0, 0};
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)rte_pktmbuf_prepend(
+		m, sizeof(*ip) + sizeof(option));
+
+	if (!ip)
+		return false;
+	*ip = (struct rte_ipv4_hdr){
+		.version_ihl = RTE_IPV4_VHL_DEF + 1,
+		.type_of_service = 0xc0, /* RFC 3376 section 4: internetwork control */
+		.total_length = rte_cpu_to_be_16((uint16_t)m->pkt_len),
+		.fragment_offset = rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG),
+		.time_to_live = 1,
+		.next_proto_id = IPPROTO_IGMP,
+		.src_addr = src->w[3],
+		.dst_addr = dst->w[3],
+	};
+	memcpy(ip + 1, option, sizeof(option));
+	ip->hdr_checksum = (uint16_t)~rte_raw_cksum(ip, sizeof(*ip) + sizeof(option));
+	return true;
+}
+
+/* RFC 2711: hop-by-hop options of one unit, the alert and two bytes of padding. */
+static bool push_alert6(struct rte_mbuf *m, const struct perch_ip *src, const struct perch_ip *dst)
+{
+	const uint8_t options[] = {IPPROTO_ICMPV6, 0, 5, 2, 0, 0, 1, 0};
+	uint8_t *at = (uint8_t *)rte_pktmbuf_prepend(m, sizeof(options));
+
+	if (!at)
+		return false;
+	memcpy(at, options, sizeof(options));
+	return push_ip6(m, src, dst, IPPROTO_HOPOPTS, 1, 0, 0);
+}
+
+int perch_ip_send_alert(struct perch_net *net, unsigned ifidx, struct rte_mbuf *m,
+	const struct perch_ip *dst, uint8_t proto)
+{
+	bool v4 = perch_ip_is_v4(dst);
+	struct perch_ip src = v4 ? perch_ip_from_v4(0) : (struct perch_ip){.d = {0, 0}};
+	const struct perch_ip link = {.b = {0xff, 0x02, [15] = 1}}; /* MLD is link-local's */
+
+	perch_ip_source(net, ifidx, v4 ? dst : &link, &src);
+	m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+	checksum(m, &src, dst, proto, 0);
+	if (!(v4 ? push_alert4(m, &src, dst) : push_alert6(m, &src, dst)))
+		return refuse(net, m, PERCH_DROP_no_headroom, -ENOBUFS);
+	return perch_neigh_send_group(net, ifidx, dst, m);
 }
 
 bool perch_ip_transport_cksum_ok(const struct perch_rx *rx)

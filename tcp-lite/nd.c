@@ -41,7 +41,7 @@ static const struct perch_ip *all_nodes(struct perch_ip *ip)
 	return ip;
 }
 
-static struct perch_ip group_of(const struct perch_ip *ip)
+struct perch_ip perch_nd_group_of(const struct perch_ip *ip)
 {
 	struct perch_ip group = {.b = {0xff, 0x02, [11] = 1, [12] = 0xff}};
 
@@ -51,7 +51,7 @@ static struct perch_ip group_of(const struct perch_ip *ip)
 
 bool perch_nd_is_group_of(const struct perch_ip *group, const struct perch_ip *ip)
 {
-	struct perch_ip g = group_of(ip);
+	struct perch_ip g = perch_nd_group_of(ip);
 
 	return perch_ip_equal(&g, group);
 }
@@ -59,7 +59,7 @@ bool perch_nd_is_group_of(const struct perch_ip *group, const struct perch_ip *i
 /* Of a range of addresses: is there one with these last 24 bits? */
 static bool is_group_of_range(const struct perch_net_addr *a, const struct perch_ip *group)
 {
-	struct perch_ip any = group_of(&a->ip);
+	struct perch_ip any = perch_nd_group_of(&a->ip);
 	uint32_t mask = 0xffffff, first, wanted;
 
 	if (!perch_ip_same_prefix(&any, group, 104))
@@ -105,9 +105,11 @@ static struct rte_mbuf *build(struct perch_net *net, unsigned ifidx, uint8_t typ
 
 void perch_nd_solicit(struct perch_net *net, const struct perch_neigh *n)
 {
-	struct perch_ip src, dst = n->state == PERCH_NEIGH_PROBE ? n->ip : group_of(&n->ip);
+	struct perch_ip src, dst = n->ip;
 	struct rte_mbuf *m;
 
+	if (n->state != PERCH_NEIGH_PROBE)
+		dst = perch_nd_group_of(&n->ip);
 	if (!perch_ip_source(net, n->ifidx, &n->ip, &src))
 		return;
 	m = build(net, n->ifidx, PERCH_ND_SOLICIT, 0, &n->ip);

@@ -17,7 +17,10 @@ void perch_nd_input(struct perch_net *net, struct perch_rx *rx);
 /* Tell everybody on the link that ip is here (section 7.2.6). */
 void perch_nd_announce(struct perch_net *net, unsigned ifidx, const struct perch_ip *ip);
 
-/* Is group the solicited-node group (RFC 4291 section 2.7.1) of ip? */
+/* The solicited-node group (RFC 4291 section 2.7.1) of ip. */
+struct perch_ip perch_nd_group_of(const struct perch_ip *ip);
+
+/* Is group the solicited-node group of ip? */
 bool perch_nd_is_group_of(const struct perch_ip *group, const struct perch_ip *ip);
 
 /* ... or of any address of that interface? */

@@ -9,7 +9,9 @@
 #include "tcp-lite/arp.h"
 #include "tcp-lite/ether.h"
 #include "tcp-lite/icmp.h"
+#include "tcp-lite/igmp.h"
 #include "tcp-lite/ip.h"
+#include "tcp-lite/mcast.h"
 #include "tcp-lite/nd.h"
 #include "tcp-lite/neigh.h"
 #include "tcp-lite/tcp.h"
@@ -22,6 +24,7 @@ enum net_limits {
 	MTU_MIN = 576,      /* RFC 1122 section 3.3.3 */
 	MTU6_MIN = 1280,    /* RFC 8200 section 5 */
 	ANNOUNCEMENTS = 2,  /* ANNOUNCE_NUM of RFC 5227 section 1.1 */
+	MEMBERSHIPS_MAX = 16384, /* slots are 16 bits, and there are more groups and sources */
 };
 
 #define ANNOUNCE_INTERVAL_NS INT64_C(2000000000)
@@ -72,7 +75,8 @@ static bool config_ok(const struct perch_net_config *cfg)
 	for (i = 0; i < cfg->n_ifs; i++)
 		if (!if_ok(&cfg->ifs[i]))
 			return false;
-	return cfg->max_neighbours <= PERCH_NEIGH_MAX && cfg->max_udp < UINT16_MAX;
+	return cfg->max_neighbours <= PERCH_NEIGH_MAX && cfg->max_udp < UINT16_MAX &&
+		cfg->max_memberships <= MEMBERSHIPS_MAX;
 }
 
 #define DEFAULT(field, value) ((field) = (field) ? (field) : (value))
@@ -87,6 +91,7 @@ static void fill_defaults(struct perch_net_config *cfg)
 	DEFAULT(cfg->max_listeners, 64);
 	DEFAULT(cfg->max_udp, 64);
 	DEFAULT(cfg->max_neighbours, 1024);
+	DEFAULT(cfg->max_memberships, 256);
 	DEFAULT(cfg->sndbuf_bytes, 256 * 1024);
 	DEFAULT(cfg->rcvbuf_bytes, 256 * 1024);
 	DEFAULT(cfg->backlog, 1024);
@@ -99,7 +104,7 @@ static void fill_defaults(struct perch_net_config *cfg)
 }
 
 struct layout { /* offsets of the parts */
-	size_t tcp, udp, neigh, icmp, end;
+	size_t tcp, udp, neigh, icmp, groups, end;
 };
 
 static size_t place(size_t *end, size_t bytes)
@@ -119,6 +124,7 @@ static struct layout layout_of(const struct perch_net_config *cfg)
 	l.udp = place(&l.end, perch_udp_bytes(cfg));
 	l.neigh = place(&l.end, perch_neigh_bytes(cfg));
 	l.icmp = place(&l.end, perch_icmp_bytes(cfg));
+	l.groups = place(&l.end, perch_mcast_bytes(cfg));
 	return l;
 }
 
@@ -162,6 +168,7 @@ int perch_net_open(struct perch_net **out, void *mem, const struct perch_net_con
 	perch_icmp_init(net, (uint8_t *)mem + l.icmp);
 	perch_neigh_init(net, (uint8_t *)mem + l.neigh);
 	perch_udp_init(net, (uint8_t *)mem + l.udp);
+	perch_mcast_init(net, (uint8_t *)mem + l.groups);
 	perch_tcp_init(net, (uint8_t *)mem + l.tcp);
 	*out = net;
 	return 0;
@@ -195,6 +202,9 @@ static void process(struct perch_net *net, struct perch_rx *rx)
 		break;
 	case IPPROTO_ICMP:
 		perch_icmp_input(net, rx);
+		break;
+	case IPPROTO_IGMP:
+		perch_igmp_input(net, rx);
 		break;
 	default:
 		perch_icmp6_input(net, rx);
@@ -250,7 +260,8 @@ void perch_net_learn(struct perch_net *net, unsigned ifidx, struct rte_mbuf *m, 
 	net->now_ns = now_ns;
 	if (!perch_ether_parse(net, &rx))
 		return;
-	if (rx.is_arp || rx.proto == IPPROTO_ICMP || rx.proto == IPPROTO_ICMPV6)
+	if (rx.is_arp || rx.proto == IPPROTO_ICMP || rx.proto == IPPROTO_ICMPV6 ||
+		rx.proto == IPPROTO_IGMP)
 		process(net, &rx);
 	else
 		rte_pktmbuf_free(rx.m);
@@ -293,11 +304,13 @@ void perch_net_tick(struct perch_net *net, int64_t now_ns)
 	if (unlikely(net->announce_ns <= now_ns))
 		announce(net);
 	perch_neigh_tick(net);
+	perch_mcast_tick(net);
 }
 
 int64_t perch_net_next_tick(const struct perch_net *net)
 {
-	return RTE_MIN(net->announce_ns, perch_neigh_next_tick(net));
+	return RTE_MIN(RTE_MIN(net->announce_ns, perch_neigh_next_tick(net)),
+		perch_mcast_next_tick(net));
 }
 
 /* ---- packets and flows out ------------------------------------------------------------------ */

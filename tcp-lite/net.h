@@ -78,6 +78,7 @@ struct perch_net_config { /* zero means default */
 	uint32_t max_listeners;  /* default 64 */
 	uint32_t max_udp;        /* bound UDP sockets; default 64 */
 	uint32_t max_neighbours; /* default 1,024 */
+	uint32_t max_memberships; /* a socket, a group and a source; default 256 */
 
 	uint32_t sndbuf_bytes, rcvbuf_bytes; /* per connection; default 256 KB each */
 	uint32_t backlog;           /* half-open and not yet accepted, per listener; default 1,024 */
@@ -125,6 +126,8 @@ struct perch_tcp;
 struct perch_udp_table;
 struct perch_neigh_table;
 struct perch_icmp;
+struct perch_mcast;
+struct perch_mcast_table;
 
 struct perch_net {
 	int64_t now_ns; /* the time given to the entry point that is running */
@@ -136,6 +139,8 @@ struct perch_net {
 	struct perch_udp_table *udp;
 	struct perch_neigh_table *neigh;
 	struct perch_icmp *icmp;
+	struct perch_mcast_table *groups;
+	uint32_t group_gen; /* changes with perch_mcast_macs() */
 	uint64_t rng;
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 	uint64_t drops[PERCH_DROP_COUNT];
@@ -192,6 +197,8 @@ struct perch_rx {
 	bool learn_only;          /* came through perch_net_learn */
 	bool to_group;            /* destination MAC or IP is broadcast or multicast */
 	bool is_arp;              /* not IP: data starts at the ARP header, addresses are not set */
+	bool router_alert;        /* with that option (RFC 2711) */
+	const struct perch_mcast *group; /* joined, that the packet is for; else NULL */
 };
 
 /* May this packet be answered by ARP, NDP or ICMP? By the lcore that received it, whichever RSS

@@ -10,6 +10,7 @@
 
 #include "tcp-lite/icmp.h"
 #include "tcp-lite/ip.h"
+#include "tcp-lite/mcast.h"
 #include "tcp-lite/udp.h"
 
 enum udp_limits {
@@ -116,16 +117,17 @@ int perch_udp_open(struct perch_net *net, const struct perch_ip *laddr, uint16_t
 {
 	struct perch_udp_table *t = net->udp;
 	struct perch_ip local = {.d = {0, 0}};
+	bool group = perch_ip_is_multicast(laddr);
 	struct perch_udp *u;
 	uint16_t *bucket;
 
 	if (!perch_ip_is_any(laddr)) /* 0.0.0.0 is :: here */
 		local = *laddr;
-	if (!perch_ip_is_any(&local) && !perch_ip_is_ours(net, &local, NULL))
+	if (!group && !perch_ip_is_any(&local) && !perch_ip_is_ours(net, &local, NULL))
 		return -EADDRNOTAVAIL;
 	if (lport == 0)
 		lport = pick_port(net, &local);
-	if (lport == 0 || find(t, &local, lport))
+	if (lport == 0 || (!group && find(t, &local, lport)))
 		return -EADDRINUSE;
 	if (t->free == NONE)
 		return -ENOBUFS;
@@ -164,6 +166,7 @@ void perch_udp_close(struct perch_net *net, struct perch_udp *u)
 	uint16_t slot = (uint16_t)(u - t->slots);
 	uint16_t *at = &t->buckets[u->lport & t->bucket_mask];
 
+	perch_mcast_leave_all(net, u);
 	drop_queue(u);
 	leave_ready_list(net, &u->flow);
 	while (*at != slot)
@@ -226,6 +229,35 @@ static void deliver(struct perch_net *net, struct perch_udp *u, struct perch_rx 
 	perch_net_mark_ready(net, &u->flow, PERCH_FLOW_READABLE);
 }
 
+/* Each socket but the last gets a reference to the packet's data of its own. */
+static void deliver_to_group(struct perch_net *net, struct perch_rx *rx, uint16_t dport)
+{
+	struct perch_udp *u, *last = NULL;
+	struct perch_rx copy = *rx;
+	uint16_t at = 0;
+
+	while ((u = perch_mcast_next_socket(net, rx, dport, &at))) {
+		if (u->queued >= u->queue_max) {
+			net->drops[PERCH_DROP_udp_queue_full]++;
+			continue;
+		}
+		if (last) {
+			copy.m = rte_pktmbuf_clone(rx->m, net->pool);
+			if (copy.m)
+				deliver(net, last, &copy);
+			else
+				net->drops[PERCH_DROP_mbuf_exhausted]++;
+		}
+		last = u;
+	}
+	if (last)
+		deliver(net, last, rx);
+	else if (at == 0)
+		perch_rx_drop(net, rx, PERCH_DROP_udp_no_member);
+	else
+		rte_pktmbuf_free(rx->m);
+}
+
 static void refuse_port(struct perch_net *net, struct perch_rx *rx)
 {
 	if (perch_ip_is_v4(&rx->dst))
@@ -248,6 +280,10 @@ void perch_udp_input(struct perch_net *net, struct perch_rx *rx)
 	}
 	if (!cksum_ok(rx)) {
 		perch_rx_drop(net, rx, PERCH_DROP_udp_bad_checksum);
+		return;
+	}
+	if (unlikely(rx->group)) {
+		deliver_to_group(net, rx, rte_be_to_cpu_16(udp->dst_port));
 		return;
 	}
 	u = lookup(net->udp, &rx->dst, rte_be_to_cpu_16(udp->dst_port));
@@ -300,9 +336,9 @@ static int choose_source(struct perch_net *net, const struct perch_udp *u,
 		net->drops[PERCH_DROP_too_big]++;
 		return -EMSGSIZE;
 	}
-	if (!perch_ip_is_any(&u->laddr))
+	if (!perch_ip_is_any(&u->laddr) && !perch_ip_is_multicast(&u->laddr))
 		*src = u->laddr;
-	else if (!perch_ip_is_any(wish))
+	else if (!perch_ip_is_any(wish) && !perch_ip_is_multicast(wish))
 		*src = *wish;
 	if (perch_ip_is_v4(src) != v4 || !perch_ip_is_ours(net, src, NULL))
 		return -EADDRNOTAVAIL;
@@ -315,6 +351,7 @@ int perch_udp_send(struct perch_net *net, struct perch_udp *u, const struct perc
 	struct rte_udp_hdr *udp;
 	struct perch_ip from;
 	struct rte_mbuf *m;
+	uint8_t hops;
 	int rc = choose_source(net, u, src, dst, len, &from);
 
 	if (rc < 0)
@@ -331,5 +368,6 @@ int perch_udp_send(struct perch_net *net, struct perch_udp *u, const struct perc
 		rte_pktmbuf_free(m);
 		return -ENOBUFS;
 	}
-	return perch_ip_send(net, m, &from, dst, IPPROTO_UDP, 0, NULL);
+	hops = !perch_ip_is_multicast(dst) ? 0 : u->group_hops ? u->group_hops : 1;
+	return perch_ip_send(net, m, &from, dst, IPPROTO_UDP, hops, NULL);
 }

@@ -11,21 +11,26 @@ struct perch_udp { /* storage is the net's */
 	struct perch_ip laddr; /* :: means any address of ours, both families */
 	uint16_t lport;        /* host order; 0: free slot */
 	uint16_t queued, queue_max;
+	uint16_t n_groups;     /* memberships (mcast.h) */
+	uint8_t group_hops;    /* hop limit of datagrams to groups; 0: 1 (RFC 1112 section 6.1) */
 	struct perch_pktq rxq; /* m's data is the payload; perch_pkt(m)->udp says from and to */
 };
 
 /* Bind. lport 0 picks a free ephemeral port (RFC 6056). queue_max 0 = 1,024 datagrams.
- * Returns 0, -EADDRINUSE, -EADDRNOTAVAIL or -ENOBUFS (max_udp are bound). */
+ * laddr may be a group: then only what is sent to it is received, once it is joined, and several
+ * sockets may share the port. Returns 0, -EADDRINUSE, -EADDRNOTAVAIL or -ENOBUFS (max_udp are
+ * bound). */
 int perch_udp_open(struct perch_net *net, const struct perch_ip *laddr, uint16_t lport,
 	uint16_t queue_max, struct perch_udp **out);
-/* Drop what is queued and free the slot. The flow leaves the ready list. */
+/* Leave all groups, drop what is queued and free the slot. The flow leaves the ready list. */
 void perch_udp_close(struct perch_net *net, struct perch_udp *u);
 
 /* The oldest datagram, now the caller's, or NULL. */
 struct rte_mbuf *perch_udp_take(struct perch_udp *u);
 
-/* Send one datagram of len bytes from src (any: chosen by route) to dst:dport. Copies the data.
- * Returns 0, -EMSGSIZE (over the MTU), -ENETUNREACH, -EHOSTUNREACH, -EADDRNOTAVAIL or -ENOBUFS. */
+/* Send one datagram of len bytes to dst:dport, from src (any, or a group: chosen by route). Copies
+ * the data. Returns 0, -EMSGSIZE (over the MTU), -ENETUNREACH, -EHOSTUNREACH, -EADDRNOTAVAIL or
+ * -ENOBUFS. */
 int perch_udp_send(struct perch_net *net, struct perch_udp *u, const struct perch_ip *src,
 	const struct perch_ip *dst, uint16_t dport, const void *data, size_t len);
 

@@ -400,6 +400,91 @@ static void udp_over(bool v6)
 	pair_close(&p);
 }
 
+/* Two sockets of B share a group's port; a third has joined one source of an SSM group. */
+static void group_member(void *arg)
+{
+	struct found *f = arg;
+	struct perch_addr group, ssm, a;
+	struct perch_udp *u[3];
+	struct perch_datagram d;
+	int i;
+
+	perch_addr_parse(f->v6 ? "ff05::7" : "239.7.7.7", 0, &group);
+	perch_addr_parse(f->v6 ? "ff3e::7" : "232.7.7.7", 0, &ssm);
+	perch_addr_parse(f->v6 ? PAIR_A6 : PAIR_A4, 0, &a);
+	for (i = 0; i < 2; i++) {
+		CU_ASSERT_EQUAL(perch_bind(&group, PORT, &u[i]), 0);
+		CU_ASSERT_EQUAL(perch_join(u[i], &group, NULL), 0);
+	}
+	CU_ASSERT_EQUAL(perch_bind(NULL, PORT, &u[2]), 0);
+	CU_ASSERT_EQUAL(perch_join(u[2], &ssm, NULL), -EINVAL);
+	CU_ASSERT_EQUAL(perch_join(u[2], &ssm, &a), 0);
+	CU_ASSERT_EQUAL(perch_join(u[2], &ssm, &a), -EADDRINUSE);
+	for (i = 0; i < 3; i++) {
+		f->rc = perch_recv(u[i], &d, in_ms(2000));
+		CU_ASSERT_EQUAL(f->rc, 0);
+		f->total += f->rc == 0 ? d.len : 0;
+		CU_ASSERT_EQUAL(memcmp(d.from.ip, a.ip, 16), 0);
+		CU_ASSERT_EQUAL(memcmp(d.to.ip, i < 2 ? group.ip : ssm.ip, 16), 0);
+		f->rc = perch_reply(u[i], &d, "got it", 6);
+		CU_ASSERT_EQUAL(f->rc, 0);
+	}
+	CU_ASSERT_EQUAL(perch_leave(u[2], &ssm, NULL), -EADDRNOTAVAIL);
+	CU_ASSERT_EQUAL(perch_leave(u[2], &ssm, &a), 0);
+	for (i = 0; i < 3; i++)
+		perch_unbind(u[i]);
+}
+
+static void group_sender(void *arg)
+{
+	struct found *f = arg;
+	struct perch_addr group, ssm;
+	struct perch_datagram d;
+	struct perch_udp *u;
+
+	perch_addr_parse(f->v6 ? "ff05::7" : "239.7.7.7", PORT, &group);
+	perch_addr_parse(f->v6 ? "ff3e::7" : "232.7.7.7", PORT, &ssm);
+	perch_sleep(in_ms(20)); /* B joins meanwhile */
+	perch_bind(NULL, 0, &u);
+	perch_group_hops(u, 3);
+	CU_ASSERT_EQUAL(perch_send(u, &group, "data", 4), 0);
+	CU_ASSERT_EQUAL(perch_send(u, &ssm, "data", 4), 0);
+	while (f->n < 3 && perch_recv(u, &d, in_ms(1000)) == 0)
+		f->n += d.len == 6;
+	perch_sleep(in_ms(20));
+	CU_ASSERT_EQUAL(perch_send(u, &group, "late", 4), 0);
+	perch_sleep(in_ms(20));
+	perch_unbind(u);
+	f->done = true;
+}
+
+static void groups_over(bool v6)
+{
+	struct found member = {.v6 = v6}, sender = {.v6 = v6};
+	struct pair p;
+
+	CU_ASSERT_TRUE_FATAL(pair_open(&p, NULL));
+	CU_ASSERT_EQUAL(perch_start(p.b, 0, group_member, &member, 0), 0);
+	converse(&p, group_sender, &sender, 5000);
+	CU_ASSERT_EQUAL(member.total, 12);
+	CU_ASSERT_EQUAL(sender.n, 3);
+	CU_ASSERT_EQUAL(member.rc, 0);
+	/* A's report of its own group, twice, is for routers; "late" is for nobody. */
+	CU_ASSERT_TRUE(pair_counter(p.b, "drop_eth_not_joined") >= 1);
+	CU_ASSERT_EQUAL(pair_counter(p.b, "drop_udp_no_member"), 0);
+	pair_close(&p);
+}
+
+static void groups_v4(void)
+{
+	groups_over(false);
+}
+
+static void groups_v6(void)
+{
+	groups_over(true);
+}
+
 static void udp_v4(void)
 {
 	udp_over(false);
@@ -623,6 +708,8 @@ int main(int argc, char **argv)
 		{"no_coroutine_left", no_coroutine_left},
 		{"udp_v4", udp_v4},
 		{"udp_v6", udp_v6},
+		{"groups_v4", groups_v4},
+		{"groups_v6", groups_v6},
 		{"sleeping", sleeping},
 		{"stop_cancels", stop_cancels},
 		{"stop_drains", stop_drains},

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "tcp-lite/ip.h"
+#include "tcp-lite/mcast.h"
 #include "tcp-lite/udp.h"
 #include "tests/suite.h"
 #include "tests/tcp-lite/lab.h"
@@ -42,6 +43,18 @@ static void eth_bad_source(struct lab *lab)
 	lab_rx(lab, &f);
 	e.smac = lab_mac;
 	frame_udp(&f, &e, 1, 2, "", 0);
+	lab_rx(lab, &f);
+}
+
+static void eth_not_joined(struct lab *lab)
+{
+	struct ends e = lab_ends4();
+
+	e.dst = packets_ip("224.0.0.251");
+	e.dmac = (struct mac){{1, 0, 0x5e, 0, 0, 251}};
+	frame_udp(&f, &e, 1, 2, "", 0);
+	lab_rx(lab, &f);
+	frame_ether(&f, &(struct mac){{1, 0x80, 0xc2, 0, 0, 0}}, &lab_peer_mac, 0x88cc);
 	lab_rx(lab, &f);
 }
 
@@ -665,6 +678,103 @@ static void udp_no_port(struct lab *lab)
 	lab_rx(lab, &f);
 }
 
+/* ---- multicast ------------------------------------------------------------------------------ */
+
+static void join_one(struct lab *lab, const char *group, uint16_t port)
+{
+	const struct perch_ip any = {.d = {0, 0}};
+	struct perch_ip g = packets_ip(group);
+	struct perch_udp *u;
+
+	CU_ASSERT_EQUAL(perch_udp_open(lab->net, &any, port, 0, &u), 0);
+	CU_ASSERT_EQUAL(perch_mcast_join(lab->net, 0, u, &g, &any), 0);
+}
+
+static void rx_igmp(struct lab *lab, const void *b, unsigned len, bool fix)
+{
+	struct ends e = lab_ends4();
+
+	e.dst = packets_ip("224.0.0.1");
+	e.dmac = (struct mac){{1, 0, 0x5e, 0, 0, 1}};
+	frame_ip(&f, &e, IPPROTO_IGMP, b, len);
+	if (fix)
+		frame_fix_transport(&f);
+	lab_rx(lab, &f);
+}
+
+static void igmp_truncated(struct lab *lab)
+{
+	rx_igmp(lab, "\x11\0\0\0\0\0\0", 7, true);
+	rx_igmp(lab, "", 0, false);
+}
+
+static void igmp_bad_checksum(struct lab *lab)
+{
+	rx_igmp(lab, "\x11\x0a\0\0\0\0\0\0", 8, false);
+}
+
+static void igmp_malformed(struct lab *lab)
+{
+	rx_igmp(lab, "\x11\x0a\0\0\x0a\0\0\1", 8, true);             /* of a host */
+	rx_igmp(lab, "\x11\x0a\0\0\0\0\0\0\0\0", 10, true);          /* between two versions */
+	rx_igmp(lab, "\x11\x0a\0\0\xef\1\1\1\2\x7d\0\1", 12, true); /* a source is missing */
+	rx_igmp(lab, "\x11\x0a\0\0\0\0\0\0\2\x7d\0\1\1\2\3\4", 16, true);
+	rx_igmp(lab, "\x16\0\0\0\xef\1\1\1", 8, true);                /* to another group */
+}
+
+static void igmp_type_unknown(struct lab *lab)
+{
+	rx_igmp(lab, "\x13\0\0\0\0\0\0\0", 8, true); /* DVMRP */
+}
+
+/* Without the router alert, from beyond the link, too short, of no group. */
+static void mld_malformed(struct lab *lab)
+{
+	struct ends e = lab_ends6();
+	uint8_t query[28] = {0};
+
+	e.src = packets_ip("fe80::9");
+	e.dst = packets_ip("ff02::1");
+	e.dmac = (struct mac){{0x33, 0x33, 0, 0, 0, 1}};
+	frame_icmp(&f, &e, 130, 0, 0, query, 16);
+	lab_rx(lab, &f);
+	e.src = packets_ip("fd00::2");
+	frame_icmp(&f, &e, 130, 0, 0, query, 16);
+	lab_rx(lab, &f);
+	frame_icmp(&f, &e, 130, 0, 0, query, 15);
+	lab_rx(lab, &f);
+	frame_icmp(&f, &e, 131, 0, 0, query, 16);
+	lab_rx(lab, &f);
+}
+
+static void group_table_full(struct lab *lab)
+{
+	const struct perch_ip any = {.d = {0, 0}};
+	struct perch_ip g = packets_ip("239.0.0.0");
+	struct perch_udp *u;
+	int rc = 0;
+
+	CU_ASSERT_EQUAL(perch_udp_open(lab->net, &any, 1, 0, &u), 0);
+	for (unsigned i = 0; rc == 0 && i < 1000; i++) {
+		g.b[14] = (uint8_t)(i >> 8);
+		g.b[15] = (uint8_t)i;
+		rc = perch_mcast_join(lab->net, 0, u, &g, &any);
+	}
+	CU_ASSERT_EQUAL(rc, -ENOBUFS);
+	CU_ASSERT(u->n_groups >= 256);
+}
+
+static void udp_no_member(struct lab *lab)
+{
+	struct ends e = lab_ends4();
+
+	join_one(lab, "239.1.1.1", 7);
+	e.dst = packets_ip("239.1.1.1");
+	e.dmac = (struct mac){{1, 0, 0x5e, 1, 1, 1}};
+	frame_udp(&f, &e, 4000, 8, "x", 1);
+	lab_rx(lab, &f);
+}
+
 static void udp_queue_full(struct lab *lab)
 {
 	struct perch_ip any = {.d = {0, 0}};
@@ -775,7 +885,10 @@ static const struct {
 	CASE(icmp_truncated, 2), CASE(icmp_bad_checksum, 2), CASE(icmp_echo_to_group, 2),
 	CASE(icmp_type_unknown, 3), CASE(icmp_rate_limited, 8), CASE(icmp_no_flow, 7),
 	CASE(udp_truncated, 3), CASE(udp_bad_checksum, 3), CASE(udp_no_port, 3),
-	CASE(udp_queue_full, 1), CASE(tcp_bad_checksum, 1), CASE(mbuf_exhausted, 1),
+	CASE(udp_queue_full, 1), CASE(eth_not_joined, 2), CASE(igmp_truncated, 2),
+	CASE(igmp_bad_checksum, 1), CASE(igmp_malformed, 5), CASE(igmp_type_unknown, 1),
+	CASE(mld_malformed, 4), CASE(group_table_full, 1), CASE(udp_no_member, 1),
+	CASE(tcp_bad_checksum, 1), CASE(mbuf_exhausted, 1),
 	CASE(tx_queue_full, 1), CASE(no_route, 3), CASE(no_headroom, 2), CASE(too_big, 1),
 };
 

@@ -159,6 +159,7 @@ void frame_fix_transport(struct frame *f)
 {
 	uint8_t proto = is_v4(f) ? f->b[AT_IP + 9] : f->b[AT_IP + 6];
 	unsigned at = transport_at(f), len = f->len - at, field;
+	bool is_bare = proto == IPPROTO_ICMP || proto == IPPROTO_IGMP; /* no pseudo-header */
 	uint16_t sum;
 
 	switch (proto) {
@@ -168,7 +169,7 @@ void frame_fix_transport(struct frame *f)
 	}
 	put16(f, field, 0);
 	sum = packets_cksum(
-		f->b + at, len, proto == IPPROTO_ICMP ? 0 : pseudo_sum(f, proto, len));
+		f->b + at, len, is_bare ? 0 : pseudo_sum(f, proto, len));
 	put16(f, field, proto == IPPROTO_UDP && sum == 0 ? 0xffff : sum);
 }
 
