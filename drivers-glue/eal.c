@@ -23,6 +23,8 @@
 #include <rte_lcore.h>
 #include <rte_log.h>
 
+#include "drivers-glue/crowd.h"
+
 enum { MAX_ARGS = 128, DEFAULT_NO_HUGE_MB = 512 };
 
 struct eal_args {
@@ -158,6 +160,8 @@ static void build_args(const struct perch_eal_config *cfg, struct eal_args *a)
 			add_number(a, "-m", cfg->memory_mb);
 	}
 	for (i = 0; cfg->vdevs && cfg->vdevs[i]; i++) {
+		if (perch_crowd_is(cfg->vdevs[i]))
+			continue; /* none of EAL's */
 		add(a, "--vdev");
 		add(a, cfg->vdevs[i]);
 	}
@@ -352,12 +356,24 @@ static int add_vdevs(const char *const *vdevs, char *why, size_t why_bytes)
 	size_t len;
 
 	for (; vdevs && *vdevs; vdevs++) {
+		if (perch_crowd_is(*vdevs))
+			continue;
 		len = strcspn(*vdevs, ",");
 		snprintf(name, sizeof(name), "%.*s", (int)len, *vdevs);
 		if (rte_eal_hotplug_add("vdev", name, (*vdevs)[len] ? *vdevs + len + 1 : "") < 0)
 			return no_vdev(*vdevs, why, why_bytes);
 	}
 	return 0;
+}
+
+static int add_crowds(const char *const *vdevs, char *why, size_t why_bytes)
+{
+	int rc = 0;
+
+	for (; vdevs && *vdevs && rc == 0; vdevs++)
+		if (perch_crowd_is(*vdevs))
+			rc = perch_crowd_open(*vdevs, why, why_bytes);
+	return rc;
 }
 
 int perch_eal_start(const struct perch_eal_config *cfg, char *why, size_t why_bytes)
@@ -370,6 +386,8 @@ int perch_eal_start(const struct perch_eal_config *cfg, char *why, size_t why_by
 		rc = first_start(cfg, why, why_bytes);
 	else
 		rc = add_vdevs(cfg->vdevs, why, why_bytes);
+	if (rc == 0)
+		rc = add_crowds(cfg->vdevs, why, why_bytes);
 	pthread_mutex_unlock(&lock);
 	return rc;
 }

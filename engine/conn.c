@@ -99,15 +99,29 @@ static void let_go(struct perch_lcore *l, struct perch_tcb *t, bool abort)
 	}
 }
 
+/* conn_main's frame is part of what every idle connection costs, and holds only t for that reason:
+ * what comes before and after the handler is out of line. */
+static __attribute__((noinline)) const struct perch_listener *begin(const struct perch_tcb *t)
+{
+	const struct perch_listener *n = perch_tcp_cookie(perch_lcore_self->net, t);
+
+	perch_co_rename(perch_lcore_self->sched, (perch_co_fn)(void (*)(void))n->fn);
+	return n;
+}
+
+static __attribute__((noinline)) void end(struct perch_tcb *t)
+{
+	perch_co_end_children(perch_lcore_self->sched); /* they may use the connection */
+	let_go(perch_lcore_self, t, t->flow.user8 & ABORTED);
+}
+
 static void conn_main(void *arg)
 {
 	struct perch_tcb *t = arg;
-	struct perch_listener *n = perch_tcp_cookie(perch_lcore_self->net, t);
+	const struct perch_listener *n = begin(t);
 
-	perch_co_rename(perch_lcore_self->sched, (perch_co_fn)(void (*)(void))n->fn);
 	n->fn(conn_of(t), n->arg);
-	perch_co_end_children(perch_lcore_self->sched); /* they may use the connection */
-	let_go(perch_lcore_self, t, t->flow.user8 & ABORTED);
+	end(t);
 }
 
 void perch_conn_accept(struct perch_lcore *l, struct perch_flow *f)
@@ -231,37 +245,50 @@ int perch_dial(const struct perch_addr *to, const struct perch_addr *from,
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
+/* Inlined where it waits, and asks for the lcore by a call: the frames of those who wait for the
+ * peer are what an idle connection costs, and the address of a thread-local kept in one is a word
+ * more. */
+static __attribute__((noinline)) struct perch_lcore *here(void)
+{
+	return perch_lcore_self;
+}
+
 /* Wait until `enough` bytes can be read. Returns 1 when they can, 0 at the end of the stream (some
  * may be left), or a negative errno. */
-static int wait_readable(
-	struct perch_lcore *l, struct perch_tcb *t, uint32_t enough, int64_t deadline_ns)
+static inline __attribute__((always_inline)) int wait_readable(
+	struct perch_tcb *t, uint32_t enough, int64_t deadline_ns)
 {
 	int rc;
 
 	if (is_gone(t))
 		return -EBADF;
-	give_back_view(l, t);
+	give_back_view(here(), t);
 	while (perch_tcp_readable(t) < enough) {
 		rc = why_empty(t);
 		if (rc <= 0)
 			return rc;
-		rc = wait_for(l, &t->flow, READER, deadline_ns);
+		rc = wait_for(here(), &t->flow, READER, deadline_ns);
 		if (rc < 0)
 			return rc;
 	}
 	return 1;
 }
 
+static __attribute__((noinline)) struct perch_bytes view(struct perch_tcb *t)
+{
+	struct perch_bytes b;
+
+	t->flow.user32 = perch_tcp_peek(t, &b.data);
+	b.len = t->flow.user32;
+	return b;
+}
+
 struct perch_bytes perch_next(struct perch_conn *c, int64_t deadline_ns)
 {
 	struct perch_tcb *t = tcb_of(c);
-	struct perch_bytes b = {NULL, wait_readable(perch_lcore_self, t, 1, deadline_ns)};
+	int rc = wait_readable(t, 1, deadline_ns);
 
-	if (b.len > 0) {
-		t->flow.user32 = perch_tcp_peek(t, &b.data);
-		b.len = t->flow.user32;
-	}
-	return b;
+	return rc > 0 ? view(t) : (struct perch_bytes){NULL, rc};
 }
 
 int64_t perch_read(struct perch_conn *c, void *buf, size_t len, int64_t deadline_ns)
@@ -271,7 +298,7 @@ int64_t perch_read(struct perch_conn *c, void *buf, size_t len, int64_t deadline
 
 	if (len == 0)
 		return -EINVAL;
-	rc = wait_readable(perch_lcore_self, t, 1, deadline_ns);
+	rc = wait_readable(t, 1, deadline_ns);
 	if (rc <= 0)
 		return rc;
 	len = perch_tcp_copy(t, 0, buf, (uint32_t)RTE_MIN(len, (size_t)UINT32_MAX));
@@ -287,7 +314,7 @@ struct perch_bytes perch_want(struct perch_conn *c, size_t n, int64_t deadline_n
 
 	if (n == 0 || n > PERCH_WANT_MAX)
 		return b;
-	b.len = wait_readable(perch_lcore_self, t, (uint32_t)n, deadline_ns);
+	b.len = wait_readable(t, (uint32_t)n, deadline_ns);
 	if (b.len < 0)
 		return b;
 	rc = perch_tcp_pull(

@@ -422,19 +422,25 @@ unsigned perch_sched_run(struct perch_sched *s, unsigned budget)
 
 /* ---- parking and waking ---- */
 
-/* An image that could not be moved out later must not be left behind now. */
-static inline bool room_to_park(struct perch_sched *s, struct perch_co *co)
+/* An image that could not be moved out later must not be left behind now. Out of line, so that a
+ * park's frame, which is part of every image, has no room for it. */
+static __attribute__((noinline)) bool find_room(struct perch_sched *s, struct perch_co *co)
 {
-	char here = 0;
+	char here = 0; /* below the park's frame */
 
-	if (likely(s->saves.lines - s->saves.fresh >= s->saves.max_lines))
-		return true; /* even for the largest image */
 	if (co->flags & CO_OWN_STACK)
 		return true;
 	if (perch_save_room(&s->saves, lines_below(s->shared.top, &here) + PARK_SLACK_LINES))
 		return true;
 	s->stats.refused_save++;
 	return false;
+}
+
+static inline bool room_to_park(struct perch_sched *s, struct perch_co *co)
+{
+	if (likely(s->saves.lines - s->saves.fresh >= s->saves.max_lines))
+		return true; /* even for the largest image */
+	return find_room(s, co);
 }
 
 /* Give the thread back to the run loop, and return when it resumes this coroutine. The scheduler

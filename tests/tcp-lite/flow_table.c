@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The flow table at the load that it is made for: every flow is found, none that has left is, and
+ * an entry costs what the budget of an idle connection allows it.
+ */
+#include "tcp-lite/flow_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/suite.h"
+
+enum { FLOWS = 200000, BYTES_PER_FLOW = 16 };
+
+static struct perch_flow_table table;
+static struct perch_tcb *tcbs;
+static void *buckets;
+
+static void open_case(void)
+{
+	static const uint8_t secret[16] = "not so secret...";
+	uint32_t i;
+
+	tcbs = aligned_alloc(64, (size_t)FLOWS * sizeof(*tcbs));
+	buckets = aligned_alloc(64, perch_flow_table_bytes(FLOWS));
+	CU_ASSERT_FATAL(tcbs != NULL && buckets != NULL);
+	memset(buckets, 0, perch_flow_table_bytes(FLOWS));
+	perch_flow_table_init(&table, buckets, FLOWS, tcbs, secret);
+	for (i = 0; i < FLOWS; i++) {
+		memset(&tcbs[i], 0, sizeof(tcbs[i]));
+		tcbs[i].raddr = (struct perch_ip){
+			.b = {[10] = 0xff, 0xff, 198, 18, [15] = (uint8_t)i}};
+		tcbs[i].laddr = (struct perch_ip){.b = {[10] = 0xff, 0xff, 10, 0, 0, 2}};
+		tcbs[i].rport = (uint16_t)(i >> 8);
+		tcbs[i].lport = 7;
+	}
+}
+
+static void close_case(void)
+{
+	free(buckets);
+	free(tcbs);
+}
+
+static struct perch_flow_hash hash(uint32_t id)
+{
+	struct perch_tuple t = perch_tuple_of(&tcbs[id]);
+
+	return perch_flow_hash(&table, &t);
+}
+
+static uint32_t find(uint32_t id)
+{
+	struct perch_tuple t = perch_tuple_of(&tcbs[id]);
+
+	return perch_flow_find(&table, hash(id), &t);
+}
+
+static void full_table_finds_all(void)
+{
+	uint32_t i, wrong = 0, guessed = 0;
+
+	open_case();
+	for (i = 0; i < FLOWS; i++)
+		perch_flow_insert(&table, hash(i), i);
+	for (i = 0; i < FLOWS; i++) {
+		wrong += find(i) != i;
+		guessed += perch_flow_guess(&table, hash(i)) == i;
+	}
+	CU_ASSERT_EQUAL(wrong, 0);
+	CU_ASSERT_TRUE(guessed > FLOWS / 10 * 8); /* good enough to prefetch by */
+	close_case();
+}
+
+/* Nothing is left behind by those who leave: no tombstones, no counts. */
+static void empty_again_is_as_new(void)
+{
+	const struct perch_flow_bucket *b;
+	uint32_t i, wrong = 0, rest = 0;
+
+	open_case();
+	for (i = 0; i < FLOWS; i++)
+		perch_flow_insert(&table, hash(i), i);
+	for (i = 0; i < FLOWS; i += 2)
+		perch_flow_remove(&table, hash(i), i);
+	for (i = 0; i < FLOWS; i++)
+		wrong += find(i) != (i % 2 ? i : PERCH_FLOW_NONE);
+	CU_ASSERT_EQUAL(wrong, 0);
+	for (i = 1; i < FLOWS; i += 2)
+		perch_flow_remove(&table, hash(i), i);
+	for (b = table.buckets; b < table.buckets + table.n_buckets; b++) {
+		rest += b->passed;
+		for (i = 0; i < PERCH_FLOW_WAYS; i++)
+			rest += b->tags[i];
+	}
+	CU_ASSERT_EQUAL(rest, 0);
+	close_case();
+}
+
+static void entry_is_small(void)
+{
+	uint32_t flows;
+
+	for (flows = 1000; flows <= 10000000; flows *= 10)
+		CU_ASSERT(perch_flow_table_bytes(flows) <= (size_t)flows * BYTES_PER_FLOW);
+	/* At most 7/8 of the places are ever in use. */
+	CU_ASSERT(perch_flow_table_bytes(7000000) / sizeof(struct perch_flow_bucket) *
+		PERCH_FLOW_WAYS >= 8000000);
+}
+
+int main(int argc, char **argv)
+{
+	const struct suite_case cases[] = {
+		{"full_table_finds_all", full_table_finds_all},
+		{"empty_again_is_as_new", empty_again_is_as_new},
+		{"entry_is_small", entry_is_small},
+		{NULL, NULL},
+	};
+
+	return suite_main("flow table", cases, argc, argv);
+}
