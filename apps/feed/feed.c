@@ -307,8 +307,6 @@ static void note_fill(struct feed *f, uint32_t i, uint64_t end)
 	told_end = greater(f->next, lesser(h->told_end, lesser(end, hole)));
 	fill_later(f, f->next, told_end, f->cur.line);
 	f->counters.healed_units += lesser(end, hole) - told_end;
-	if (f->cur.line == FEED_RECOVERY)
-		feed_gap_progress(f, h);
 	feed_gap_due(f, f->now_ns);
 }
 
@@ -356,6 +354,8 @@ static void finish_current(struct feed *f)
 		f->end_number = h->first;
 	}
 	feed_hold_current(f);
+	if (f->cur.line == FEED_RECOVERY && h->units)
+		feed_gap_answered(f);
 	if (h->units && f->cur.taken == 0)
 		f->counters.drop_duplicate++;
 }

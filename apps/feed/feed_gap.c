@@ -18,10 +18,22 @@ void feed_gap_due(struct feed *f, int64_t due_ns)
 		f->due_ns = due_ns;
 }
 
-void feed_gap_progress(struct feed *f, struct hole *h)
+/* The number says which request this answers, even if a line was faster with all that is in it. */
+void feed_gap_answered(struct feed *f)
 {
-	h->tries = 0;
-	h->ask_ns = f->now_ns;
+	uint32_t i = first_held(f);
+	struct hole *h;
+
+	for (;; i = f->held[i].next) {
+		h = &f->held[i].before;
+		if (hole_start(f, i) < hole_end(f, i) && h->tries &&
+			h->asked_first == f->cur.h.first) {
+			h->tries = 0;
+			h->ask_ns = f->now_ns;
+		}
+		if (i == sentinel(f))
+			break;
+	}
 	feed_gap_rewalk(f);
 	feed_gap_due(f, f->now_ns);
 }
@@ -81,6 +93,7 @@ static bool request(struct feed *f, struct hole *h, uint64_t start, uint64_t end
 	uint64_t n = lesser(end - start, f->cfg.request_max);
 
 	h->tries++;
+	h->asked_first = start;
 	h->ask_ns = f->now_ns + f->cfg.retry_ns;
 	f->counters.requests++;
 	event(ev, FEED_REQUEST, start, start + n);
@@ -120,7 +133,9 @@ static bool step(struct feed *f, uint32_t i, uint64_t start, uint64_t end, struc
 		return give_up(f, h, i == first_held(f), told_end, ev);
 	if (told_end - start > f->cfg.snapshot_over && can_snapshot(f))
 		return begin_snapshot(f, ev);
-	if (f->walk_asked >= f->cfg.outstanding)
+	/* There is always room for the answer at the head: it is delivered from its packet. */
+	if (f->walk_asked >= f->cfg.outstanding ||
+		(i != first_held(f) && f->holding == f->cfg.window))
 		return false;
 	if (h->ask_ns <= f->now_ns) {
 		if (h->tries < f->cfg.tries)

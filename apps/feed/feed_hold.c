@@ -133,8 +133,6 @@ static void hold(struct feed *f, uint32_t i, uint64_t first, uint64_t end)
 		h->fill_end = lesser(end, right->told_end);
 	if (lesser(end, was_end) > greater(first, h->fill_end))
 		f->counters.healed_units += lesser(end, was_end) - greater(first, h->fill_end);
-	if (first == start && f->cur.line == FEED_RECOVERY)
-		feed_gap_progress(f, right);
 	link_before(f, i, new);
 	if (i == last)
 		f->known_end = greater(f->known_end, end);

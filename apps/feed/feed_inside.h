@@ -19,7 +19,8 @@ struct hole {
 	uint64_t told_end;   /* the application knows of what lies before this number */
 	int64_t tell_ns;     /* when it is to be told of the rest */
 	int64_t ask_ns;      /* when what it knows of is to be asked for (again) */
-	uint32_t tries;
+	uint64_t asked_first; /* where the last request began */
+	uint32_t tries;      /* since the last answer */
 	bool given_up;
 };
 
@@ -165,8 +166,8 @@ size_t feed_span(const struct feed *f, const uint8_t *blocks, uint64_t messages)
 
 void feed_gap_rewalk(struct feed *f);
 void feed_gap_due(struct feed *f, int64_t due_ns);
-/* A hole that was asked for has shrunk from its front: ask on at once. */
-void feed_gap_progress(struct feed *f, struct hole *h);
+/* The current packet is an answer: go on asking for what is left of the hole, at once. */
+void feed_gap_answered(struct feed *f);
 bool feed_gap_step(struct feed *f, struct feed_event *ev);
 bool feed_snapshot_step(struct feed *f, struct feed_event *ev);
 
