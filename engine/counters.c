@@ -72,6 +72,8 @@ static void put_tcp(struct scrape *s, const struct perch_lcore *l)
 	put(s, "tcp_dup_acks_in", "duplicate ACKs received", c->dup_acks_in);
 	put(s, "tcp_zero_window_probes", "probes of a closed window", c->zero_window_probes);
 	put(s, "tcp_challenge_acks", "challenge ACKs sent", c->challenge_acks);
+	put(s, "tcp_cookies_sent", "SYNs answered by a cookie", c->cookies_sent);
+	put(s, "tcp_cookies_accepted", "connections begun by a cookie", c->cookies_accepted);
 	put(s, "tcp_resets_sent", "RST segments sent", c->reset_sent);
 	put(s, "tcp_resets_received", "RST segments accepted", c->reset_received);
 }

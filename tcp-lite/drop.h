@@ -88,7 +88,7 @@
 	X(tcp_duplicate,        "TCP segment that holds nothing new") \
 	X(tcp_after_close,      "TCP data for a connection that its owner has closed") \
 	X(tcp_reassembly_full,  "out-of-order TCP segment beyond the reassembly limit") \
-	X(tcp_backlog_full,     "SYN refused: the listener has as many connections as it may") \
+	X(tcp_backlog_full,     "SYN refused: backlog full, and no packet buffer for a cookie") \
 	X(tcp_flow_table_full,  "connection refused: all flows that were reserved are in use") \
 	X(tcp_timewait_reused,  "TIME_WAIT cut short to make room (oldest first)") \
 	X(tcp_challenge_limited, "challenge ACK withheld by the rate limit (RFC 5961 section 10)") \

@@ -10,7 +10,7 @@
 /* ---- layout --------------------------------------------------------------------------------- */
 
 struct layout { /* offsets of the parts */
-	size_t tcbs, buckets, listeners, inboxes, outboxes, end;
+	size_t tcbs, buckets, answered, listeners, inboxes, outboxes, end;
 };
 
 static size_t place(size_t *end, size_t bytes)
@@ -34,6 +34,7 @@ static struct layout layout_of(const struct perch_net_config *cfg)
 	place(&l.end, sizeof(struct perch_tcp));
 	l.tcbs = place(&l.end, (size_t)cfg->max_flows * sizeof(struct perch_tcb));
 	l.buckets = place(&l.end, perch_flow_table_bytes(cfg->max_flows));
+	l.answered = place(&l.end, (size_t)cfg->max_flows * sizeof(uint32_t));
 	l.listeners = place(&l.end, cfg->max_listeners * sizeof(struct perch_tcp_listener));
 	l.inboxes = place(&l.end, (size_t)max_boxes(cfg) * sizeof(struct perch_inbox));
 	l.outboxes = place(&l.end, (size_t)max_boxes(cfg) * sizeof(struct perch_outbox));
@@ -70,6 +71,7 @@ void perch_tcp_init(struct perch_net *net, void *mem)
 
 	net->tcp = t;
 	t->tcbs = (struct perch_tcb *)(base + l.tcbs);
+	t->answered_ms = (uint32_t *)(base + l.answered);
 	t->listeners = (struct perch_tcp_listener *)(base + l.listeners);
 	t->inboxes = (struct perch_inbox *)(base + l.inboxes);
 	t->outboxes = (struct perch_outbox *)(base + l.outboxes);
@@ -215,6 +217,7 @@ struct perch_tcb *perch_tcb_new(struct perch_net *net, const struct perch_tuple 
 	c->rport = tuple->rport;
 	c->timer_ns = PERCH_NET_NEVER;
 	c->armed_tick = TICK_NEVER;
+	t->answered_ms[tcb_id(net, c)] = tcp_now_ms(net) - CHALLENGE_MS;
 	perch_flow_insert(&t->table, perch_flow_hash(&t->table, tuple), tcb_id(net, c));
 	t->counters.flows++;
 	return c;

@@ -85,6 +85,10 @@ static bool drop(struct perch_net *net, const struct perch_segment *s, enum perc
 static bool drop_and_ack(struct perch_net *net, struct perch_tcb *c, const struct perch_segment *s,
 	enum perch_drop why)
 {
+	if (extent(s) == 0) {
+		perch_tcp_answer_ack(net, c);
+		return drop(net, s, why);
+	}
 	c->marks |= TCB_ACK_NOW;
 	perch_tcb_touch(net, c);
 	return drop(net, s, why);
@@ -156,15 +160,35 @@ static void refuse(struct perch_net *net, const struct perch_segment *s)
 	drop(net, s, PERCH_DROP_tcp_no_flow);
 }
 
+static void take_unexpected(
+	struct perch_net *net, struct perch_tcb *c, const struct perch_segment *s);
+
+/* The connection that a cookie stood for begins, and this is its first segment. */
+static void cookie_back(struct perch_net *net, struct perch_tcp_listener *l,
+	const struct perch_segment *s, const struct perch_segment *syn)
+{
+	struct perch_tcb *c = perch_tcp_cookie_open(net, l, syn, s->ack - 1);
+
+	if (c)
+		take_unexpected(net, c, s);
+	else
+		rte_pktmbuf_free(s->rx->m); /* counted; the peer will send its text again */
+}
+
 static void no_connection(struct perch_net *net, const struct perch_segment *s)
 {
 	struct perch_tcp_listener *l;
+	struct perch_segment syn;
 
 	if (s->flags & RST) {
 		drop(net, s, PERCH_DROP_tcp_no_flow);
 		return;
 	}
 	l = perch_tcp_listener_find(net, s->tuple.laddr, s->tuple.lport);
+	if (l && perch_tcp_cookie_ok(net, l, s, &syn)) {
+		cookie_back(net, l, s, &syn);
+		return;
+	}
 	if (!l || (s->flags & ACK)) {
 		refuse(net, s);
 		return;
@@ -223,14 +247,33 @@ static void syn_sent(struct perch_net *net, struct perch_tcb *c, const struct pe
 /* ---- 3.10.7.4: the other states ------------------------------------------------------------- */
 
 /* RFC 6191 section 2, RFC 1122 section 4.2.2.13: may this SYN begin a new connection where an old
- * one still waits? */
+ * one still waits? If only the new one has timestamps, old segments without are told by that. */
 static bool reopens(const struct perch_tcb *c, const struct perch_segment *s)
 {
+	bool had_ts = c->marks & TCB_TS;
+
 	if (s->flags & ACK)
 		return false;
-	if ((c->marks & TCB_TS) && s->opts.has_ts && s->opts.ts_val != c->ts_recent)
+	if (!had_ts && s->opts.has_ts)
+		return true;
+	if (had_ts && s->opts.has_ts && s->opts.ts_val != c->ts_recent)
 		return seq_gt(s->opts.ts_val, c->ts_recent);
 	return seq_gt(s->seq, c->rcv_nxt);
+}
+
+/* RFC 1122 section 4.2.2.13 (b): our numbers go on beyond all that the old connection has used; its
+ * stream may have been faster than the clock of ISNs. */
+static void reopen(struct perch_net *net, struct perch_tcb *old, const struct perch_segment *s)
+{
+	const struct perch_tuple tuple = s->tuple;
+	uint32_t end = old->snd_nxt;
+	struct perch_tcb *c;
+
+	perch_tcp_finish(net, old);
+	no_connection(net, s);
+	c = perch_tcb_find(net, &tuple);
+	if (c && !seq_gt(c->snd_una, end))
+		c->snd_una = c->snd_nxt = end + 1;
 }
 
 static bool syn_received_ack(
@@ -250,8 +293,7 @@ static bool check_syn(struct perch_net *net, struct perch_tcb *c, const struct p
 	if (likely(!(s->flags & SYN)))
 		return true;
 	if (c->state == PERCH_TCP_TIME_WAIT && reopens(c, s)) {
-		perch_tcp_finish(net, c);
-		no_connection(net, s);
+		reopen(net, c, s);
 		return false;
 	}
 	if (c->state == PERCH_TCP_SYN_RECEIVED && s->seq == c->rcv_nxt - 1) {

@@ -28,6 +28,8 @@ enum tcp_limits {
 	BYTES_PER_MBUF = 512,    /* a queue holds a packet buffer per so many bytes of its limit */
 	MBUFS_MIN = 16,
 	DUP_ACKS = 3,            /* RFC 5681 section 3.2 */
+	CHALLENGE_MS = 500,      /* between challenge ACKs of one connection */
+	ANSWER_MS = 10,          /* between ACKs that answer unacceptable ones: see answer_ack */
 };
 
 enum perch_tcp_flag { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16, URG = 32 };
@@ -154,6 +156,7 @@ struct perch_tcp_listener {
 	uint32_t half_open; /* in SYN_RECEIVED */
 	uint32_t refs;      /* TCBs that name it */
 	uint32_t next;      /* same hash: index + 1, 0 ends */
+	int64_t cookies_until_ns; /* ACKs of SYN cookies may come until then */
 	void *cookie;
 };
 
@@ -183,6 +186,7 @@ struct perch_tcp {
 	struct perch_tcp_listener *listeners;
 	uint32_t listener_heads[LISTENER_HEADS]; /* by port: index + 1, 0 none */
 	struct perch_tcp_limit challenges, resets;
+	uint32_t *answered_ms; /* by id: when a segment that was not acceptable was last answered */
 	const struct perch_tcp_cc *cc;
 	struct perch_tcp_counters counters;
 };
@@ -227,9 +231,13 @@ bool perch_tcp_limit_take(struct perch_net *net, struct perch_tcp_limit *l, uint
 /* ---- tcp_open.c: how connections begin and end */
 struct perch_tcp_listener *perch_tcp_listener_find(
 	struct perch_net *net, const struct perch_ip *laddr, uint16_t lport);
-/* A SYN for a listener. */
-void perch_tcp_passive_open(
+/* A SYN for a listener. The connection, or NULL: refused, or answered by a cookie. */
+struct perch_tcb *perch_tcp_passive_open(
 	struct perch_net *net, struct perch_tcp_listener *l, const struct perch_segment *s);
+/* The same, long ago: `syn` is what a cookie remembers of it. NULL: no room (counted). */
+struct perch_tcb *perch_tcp_cookie_open(
+	struct perch_net *net, struct perch_tcp_listener *l, const struct perch_segment *syn,
+	uint32_t isn);
 /* What our SYN and the peer's have agreed on. */
 void perch_tcp_agree(struct perch_net *net, struct perch_tcb *c, const struct perch_segment *syn);
 /* The handshake is done. */
@@ -240,7 +248,7 @@ void perch_tcp_fail(struct perch_net *net, struct perch_tcb *c, int err);
 void perch_tcp_finish(struct perch_net *net, struct perch_tcb *c);
 void perch_tcp_enter_time_wait(struct perch_net *net, struct perch_tcb *c);
 /* The MSS option of our SYN. */
-uint16_t perch_tcp_mss_offer(const struct perch_net *net, const struct perch_tcb *c);
+uint16_t perch_tcp_mss_offer(const struct perch_net *net, const struct perch_ip *raddr);
 /* The payload of a full segment towards the peer, for its MSS, the MTU and our options. */
 uint16_t perch_tcp_mss(const struct perch_net *net, const struct perch_tcb *c);
 
@@ -250,6 +258,17 @@ struct perch_tcp_numbers {
 };
 struct perch_tcp_numbers perch_tcp_numbers(
 	const struct perch_net *net, const struct perch_tuple *tuple);
+
+/* SipHash, keyed by the net's secret, of n words: hashes of different lengths are unrelated. */
+uint64_t perch_tcp_keyed_hash(const struct perch_net *net, const uint64_t *words, unsigned n);
+
+/* ---- tcp_cookie.c: RFC 4987 section 3.6 */
+/* Answer a SYN and remember nothing. False: no packet buffer. */
+bool perch_tcp_cookie_answer(
+	struct perch_net *net, struct perch_tcp_listener *l, const struct perch_segment *syn);
+/* Does s acknowledge a cookie of ours? Then *syn gets what the cookie remembers of the SYN. */
+bool perch_tcp_cookie_ok(const struct perch_net *net, const struct perch_tcp_listener *l,
+	const struct perch_segment *s, struct perch_segment *syn);
 
 /* ---- tcp_ack.c: what ACKs do (RFC 9293 section 3.10.7.4, fifth) */
 /* SEG.ACK lies in (SND.UNA, SND.NXT]. */
@@ -349,8 +368,14 @@ uint32_t perch_tcp_pipe(const struct perch_tcb *c);
 void perch_tcp_send_reset(struct perch_net *net, struct perch_tcb *c);
 /* RFC 9293 section 3.10.7.1: an RST in answer to s, which belongs to nobody. Takes nothing. */
 void perch_tcp_refuse(struct perch_net *net, const struct perch_segment *s);
-/* RFC 5961: an ACK to whoever sent this, if the limit allows. */
+/* The SYN-ACK of no connection; adds the MSS to opts. False: no packet buffer. */
+bool perch_tcp_send_cookie(struct perch_net *net, const struct perch_segment *syn, uint32_t cookie,
+	struct perch_tcp_opts *opts);
+/* RFC 5961: an ACK to whoever sent this, if the limits allow. */
 void perch_tcp_challenge(struct perch_net *net, struct perch_tcb *c);
+/* An ACK in answer to one that was not acceptable, but not so often that two peers who have lost
+ * each other's numbers could keep each other busy. */
+void perch_tcp_answer_ack(struct perch_net *net, struct perch_tcb *c);
 
 /* ---- tcp_timer.c */
 /* Start the timer that the connection's state calls for, or leave it running. */

@@ -23,13 +23,17 @@ static void sip_round(uint64_t v[4])
 	v[2] = rotate(v[2], 32);
 }
 
-/* SipHash-2-4 (Aumasson and Bernstein 2012) of n words; the length goes where its padding would. */
-static uint64_t siphash(const uint64_t key[2], const uint64_t *words, unsigned n)
+/* SipHash-2-4 (Aumasson and Bernstein 2012); the length goes where its padding would. */
+uint64_t perch_tcp_keyed_hash(const struct perch_net *net, const uint64_t *words, unsigned n)
 {
-	uint64_t v[4] = {key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d,
-		key[0] ^ 0x6c7967656e657261, key[1] ^ 0x7465646279746573};
+	uint64_t v[4] = {0x736f6d6570736575, 0x646f72616e646f6d, 0x6c7967656e657261,
+		0x7465646279746573};
+	uint64_t key[2];
 	unsigned i;
 
+	memcpy(key, net->cfg.secret, sizeof(key));
+	for (i = 0; i < 4; i++)
+		v[i] ^= key[i % 2];
 	for (i = 0; i <= n; i++) {
 		uint64_t word = i < n ? words[i] : (uint64_t)(n * 8) << 56;
 
@@ -50,12 +54,10 @@ struct perch_tcp_numbers perch_tcp_numbers(
 	const struct perch_net *net, const struct perch_tuple *tuple)
 {
 	const int64_t clock_ns = 4000;
-	uint64_t key[2], hash;
 	uint64_t words[5] = {tuple->laddr->d[0], tuple->laddr->d[1], tuple->raddr->d[0],
 		tuple->raddr->d[1], (uint64_t)tuple->lport << 16 | tuple->rport};
+	uint64_t hash = perch_tcp_keyed_hash(net, words, 5);
 
-	memcpy(key, net->cfg.secret, sizeof(key));
-	hash = siphash(key, words, 5);
 	return (struct perch_tcp_numbers){
 		.isn = (uint32_t)hash + (uint32_t)(net->now_ns / clock_ns),
 		.ts_offset = (uint32_t)(hash >> 32),

@@ -118,17 +118,17 @@ void *perch_tcp_cookie(const struct perch_net *net, const struct perch_tcb *c)
 
 /* ---- what both sides agree on --------------------------------------------------------------- */
 
-static uint16_t headers_bytes(const struct perch_tcb *c)
+static uint16_t headers_bytes(const struct perch_ip *raddr)
 {
-	return TCP_HEADER + (perch_ip_is_v4(&c->raddr) ? 20 : 40);
+	return TCP_HEADER + (perch_ip_is_v4(raddr) ? 20 : 40);
 }
 
 /* RFC 9293 section 3.7.1, RFC 6691: options are not taken off what is offered. */
-uint16_t perch_tcp_mss_offer(const struct perch_net *net, const struct perch_tcb *c)
+uint16_t perch_tcp_mss_offer(const struct perch_net *net, const struct perch_ip *raddr)
 {
-	uint16_t mtu = perch_ip_mtu(net, &c->raddr);
+	uint16_t mtu = perch_ip_mtu(net, raddr), headers = headers_bytes(raddr);
 
-	return mtu > headers_bytes(c) + MSS_MIN ? (uint16_t)(mtu - headers_bytes(c)) : MSS_DEFAULT;
+	return mtu > headers + MSS_MIN ? (uint16_t)(mtu - headers) : MSS_DEFAULT;
 }
 
 /* What a segment to send can hold: also no more than fits into a packet buffer behind its
@@ -136,7 +136,7 @@ uint16_t perch_tcp_mss_offer(const struct perch_net *net, const struct perch_tcb
 uint16_t perch_tcp_mss(const struct perch_net *net, const struct perch_tcb *c)
 {
 	uint16_t buffer = (uint16_t)(rte_pktmbuf_data_room_size(net->pool) - PAYLOAD_OFF);
-	uint16_t mss = RTE_MIN(c->peer_mss, perch_tcp_mss_offer(net, c));
+	uint16_t mss = RTE_MIN(c->peer_mss, perch_tcp_mss_offer(net, &c->raddr));
 
 	if (c->marks & TCB_TS)
 		mss = (uint16_t)(mss - TCP_TIMES_BYTES);
@@ -212,26 +212,51 @@ int perch_tcp_connect(struct perch_net *net, const struct perch_ip *laddr, uint1
 	return 0;
 }
 
-void perch_tcp_passive_open(
-	struct perch_net *net, struct perch_tcp_listener *l, const struct perch_segment *s)
+static struct perch_tcb *half_open(
+	struct perch_net *net, struct perch_tcp_listener *l, const struct perch_segment *syn)
 {
-	struct perch_tcb *c;
+	struct perch_tcb *c = perch_tcb_new(net, &syn->tuple);
 
-	if (l->half_open >= l->backlog) {
-		net->drops[PERCH_DROP_tcp_backlog_full]++;
-		return;
-	}
-	c = perch_tcb_new(net, &s->tuple);
 	if (!c)
-		return;
+		return NULL;
 	number(net, c);
-	perch_tcp_agree(net, c, s);
+	perch_tcp_agree(net, c, syn);
 	c->listener = (uint16_t)(l - net->tcp->listeners + 1);
 	l->refs++;
 	l->half_open++;
 	c->state = PERCH_TCP_SYN_RECEIVED;
 	net->tcp->counters.opened_passive++;
-	perch_tcb_touch(net, c);
+	return c;
+}
+
+struct perch_tcb *perch_tcp_passive_open(
+	struct perch_net *net, struct perch_tcp_listener *l, const struct perch_segment *s)
+{
+	struct perch_tcb *c;
+
+	if (l->half_open >= l->backlog) {
+		net->drops[PERCH_DROP_tcp_backlog_full] += !perch_tcp_cookie_answer(net, l, s);
+		return NULL;
+	}
+	c = half_open(net, l, s);
+	if (c)
+		perch_tcb_touch(net, c);
+	return c;
+}
+
+struct perch_tcb *perch_tcp_cookie_open(
+	struct perch_net *net, struct perch_tcp_listener *l, const struct perch_segment *syn,
+	uint32_t isn)
+{
+	struct perch_tcb *c = half_open(net, l, syn);
+
+	if (!c)
+		return NULL;
+	c->snd_una = isn;
+	c->snd_nxt = isn + 1;
+	perch_tcp_offer_syn(net, c); /* as the SYN-ACK with the cookie has done */
+	net->tcp->counters.cookies_accepted++;
+	return c;
 }
 
 /* RFC 6298 section 2.2 and (5.7): the first measurement, if there was no doubt about which SYN was
@@ -401,7 +426,7 @@ int perch_tcp_error(const struct perch_tcb *c)
  * cwnd stays: it was not congestion. */
 static void narrow(struct perch_net *net, struct perch_tcb *c, uint32_t mtu)
 {
-	uint32_t overhead = headers_bytes(c) + (c->marks & TCB_TS ? TCP_TIMES_BYTES : 0u);
+	uint32_t overhead = headers_bytes(&c->raddr) + (c->marks & TCB_TS ? TCP_TIMES_BYTES : 0u);
 	uint32_t least = perch_ip_is_v4(&c->raddr) ? 576 : 1280;
 
 	mtu = RTE_MAX(mtu, least); /* RFC 5927 section 7: a lie cannot make us send dust */

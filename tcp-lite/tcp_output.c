@@ -104,7 +104,7 @@ static void send_syn_in(struct perch_net *net, struct perch_tcb *c, struct rte_m
 	bool answer = c->state == PERCH_TCP_SYN_RECEIVED;
 	struct outgoing out = {
 		c->snd_una, answer ? SYN | ACK : SYN, perch_tcp_offer_syn(net, c)};
-	struct perch_tcp_opts opts = {.mss = perch_tcp_mss_offer(net, c)};
+	struct perch_tcp_opts opts = {.mss = perch_tcp_mss_offer(net, &c->raddr)};
 
 	/* What the peer did not offer is not offered to it either. */
 	opts.sack_ok = !answer || (c->marks & TCB_SACK);
@@ -419,9 +419,48 @@ void perch_tcp_refuse(struct perch_net *net, const struct perch_segment *s)
 	perch_ip_send(net, m, s->tuple.laddr, s->tuple.raddr, IPPROTO_TCP, 0, NULL);
 }
 
+bool perch_tcp_send_cookie(struct perch_net *net, const struct perch_segment *syn, uint32_t cookie,
+	struct perch_tcp_opts *opts)
+{
+	struct outgoing out = {cookie, SYN | ACK,
+		(uint16_t)RTE_MIN(net->cfg.rcvbuf_bytes, (uint32_t)UINT16_MAX)};
+	struct rte_mbuf *m = bare(net);
+
+	if (!m)
+		return false;
+	opts->mss = perch_tcp_mss_offer(net, syn->tuple.raddr);
+	push_header(m, syn->tuple.lport, syn->tuple.rport, syn->seq + 1, &out, opts);
+	net->tcp->counters.segs_out++;
+	perch_ip_send(net, m, syn->tuple.laddr, syn->tuple.raddr, IPPROTO_TCP, 0, NULL);
+	return true;
+}
+
+/* Was c's last answer to something unacceptable long enough ago? Then now is the next. */
+static bool may_answer(struct perch_net *net, struct perch_tcb *c, uint32_t pause_ms)
+{
+	uint32_t *answered_ms = &net->tcp->answered_ms[tcb_id(net, c)];
+
+	if (tcp_now_ms(net) - *answered_ms < pause_ms)
+		return false;
+	*answered_ms = tcp_now_ms(net);
+	return true;
+}
+
+void perch_tcp_answer_ack(struct perch_net *net, struct perch_tcb *c)
+{
+	if (!may_answer(net, c, ANSWER_MS))
+		return;
+	c->marks |= TCB_ACK_NOW;
+	perch_tcb_touch(net, c);
+}
+
+/* RFC 5961 section 7. The limit of each connection comes first: a stranger who forges segments of
+ * one can then not use up what all share, and see that happen on a connection of his own
+ * (CVE-2016-5696). What all share is drawn anew each second. */
 void perch_tcp_challenge(struct perch_net *net, struct perch_tcb *c)
 {
-	if (!perch_tcp_limit_take(net, &net->tcp->challenges, CHALLENGES_PER_SECOND)) {
+	if (!may_answer(net, c, CHALLENGE_MS) ||
+		!perch_tcp_limit_take(net, &net->tcp->challenges, CHALLENGES_PER_SECOND)) {
 		net->drops[PERCH_DROP_tcp_challenge_limited]++;
 		return;
 	}

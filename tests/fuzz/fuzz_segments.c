@@ -8,11 +8,10 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "tcp-lite/tcp.h"
-#include "tcp-lite/tcp_seq.h"
+#include "tcp-lite/tcp_inside.h"
 #include "tests/fuzz/target.h"
 
-enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16, OPS_MAX = 400, PORT = 80, PEERS = 3,
+enum { OPS_MAX = 400, PORT = 80, PEERS = 3,
 	MINUTES_MAX = 60 };
 
 struct peer { /* of one connection, told apart by port */
@@ -23,7 +22,6 @@ struct peer { /* of one connection, told apart by port */
 	bool edge_known;
 	uint32_t edge;          /* the furthest that the net has offered */
 	uint32_t offered;       /* the furthest that we have offered */
-	uint8_t net_scale, our_scale; /* as its SYN and ours said; 255: not said */
 };
 
 struct play {
@@ -63,30 +61,30 @@ static struct peer *peer_of(struct play *p, uint16_t port)
 	return NULL;
 }
 
-static uint8_t scale_in(const uint8_t *h, unsigned header)
+/* The connection with that peer, whoever holds it. */
+static const struct perch_tcb *live(const struct play *p, const struct peer *peer)
 {
-	unsigned at = 20;
+	const struct perch_tcb *c;
+	uint32_t next = 0;
 
-	while (at < header && h[at] != 0) {
-		if (h[at] == 3)
-			return h[at + 2];
-		at += h[at] == 1 ? 1 : h[at + 1];
-	}
-	return 255;
+	while ((c = perch_tcp_each(p->f.net, &next)))
+		if (c->rport == peer->port)
+			return c;
+	return NULL;
 }
 
-static void check_segment(struct peer *peer, const uint8_t *h, unsigned len)
+static void check_segment(
+	const struct play *p, struct peer *peer, const uint8_t *h, unsigned len)
 {
+	const struct perch_tcb *c = live(p, peer);
 	unsigned header = (h[12] >> 4) * 4u, flags = h[13];
 	uint32_t seq = get32(h + 4), ack = get32(h + 8), wnd = get16(h + 14), edge;
 
 	promise(header >= 20 && header <= len);
-	if (flags & SYN) {
-		peer->net_scale = scale_in(h, header);
+	if (flags & SYN)
 		peer->edge_known = false;
-	} else if (peer->net_scale != 255 && peer->our_scale != 255) {
-		wnd <<= peer->net_scale;
-	}
+	else if (c && (c->marks & TCB_SCALE))
+		wnd <<= c->rcv_scale;
 	if (len > header && !(flags & RST))
 		promise(seq_le(seq + len - header, peer->offered));
 	if (!(flags & ACK) || (flags & RST))
@@ -112,7 +110,7 @@ static void sent(struct fuzz_net *f, const struct frame *frame)
 	promise(frame->len == 14 + ip + len);
 	peer = peer_of(p, (uint16_t)get16(b + ip + 2));
 	promise(peer);
-	check_segment(peer, b + ip, len);
+	check_segment(p, peer, b + ip, len);
 }
 
 /* ---- what it is given ----------------------------------------------------------------------- */
@@ -140,18 +138,6 @@ static uint32_t near(struct fuzz_input *in, uint32_t right, uint32_t edge)
 	}
 }
 
-/* The connection with that peer, whoever holds it. */
-static const struct perch_tcb *live(const struct play *p)
-{
-	const struct perch_tcb *c;
-	uint32_t next = 0;
-
-	while ((c = perch_tcp_each(p->f.net, &next)))
-		if (c->rport == p->at->port)
-			return c;
-	return NULL;
-}
-
 static uint8_t *put(uint8_t *o, const void *bytes, unsigned len)
 {
 	memcpy(o, bytes, len);
@@ -164,9 +150,9 @@ static uint8_t *put32(uint8_t *o, uint32_t v)
 	return put(o, &v, sizeof(v));
 }
 
-static unsigned put_options(struct play *p, uint8_t *o, unsigned flags)
+static unsigned put_options(struct play *p, uint8_t *o)
 {
-	const struct perch_tcb *c = live(p);
+	const struct perch_tcb *c = live(p, p->at);
 	uint8_t which = fuzz_take8(&p->in), *start = o;
 	uint32_t una = c ? c->snd_una : 0, ts = c ? c->ts_recent : 0;
 
@@ -174,8 +160,6 @@ static unsigned put_options(struct play *p, uint8_t *o, unsigned flags)
 		o = put(o, (uint8_t[]){2, 4, fuzz_take8(&p->in), fuzz_take8(&p->in)}, 4);
 	if (which & 2)
 		o = put(o, (uint8_t[]){1, 3, 3, fuzz_take8(&p->in)}, 4);
-	if ((which & 2) && (flags & SYN))
-		p->at->our_scale = RTE_MIN(o[-1], (uint8_t)14);
 	if (which & 4)
 		o = put(o, (uint8_t[]){1, 1, 4, 2}, 4);
 	if (which & 8) {
@@ -194,13 +178,13 @@ static unsigned put_options(struct play *p, uint8_t *o, unsigned flags)
 /* What the peer has now offered, if the net can take it for an offer. */
 static void note_offer(struct play *p, unsigned flags, uint32_t ack, uint32_t wnd)
 {
-	const struct perch_tcb *c = live(p);
+	const struct perch_tcb *c = live(p, p->at);
 	struct peer *peer = p->at;
 
 	if (!(flags & ACK))
 		return;
-	if (!(flags & SYN) && peer->net_scale != 255 && peer->our_scale != 255)
-		wnd <<= peer->our_scale;
+	if (!(flags & SYN) && c && (c->marks & TCB_SCALE))
+		wnd <<= c->snd_scale;
 	if (c && seq_ge(ack, c->snd_una) && seq_le(ack, c->snd_nxt))
 		peer->offered = seq_max(peer->offered, ack + wnd);
 	else if (!c)
@@ -212,7 +196,7 @@ static void rx_segment(struct play *p)
 	static const uint8_t kinds[] = {ACK, ACK, ACK, ACK | PSH, ACK | FIN, ACK | RST, RST, SYN,
 		SYN | ACK, FIN, 0, PSH, 63, SYN | FIN, ACK | PSH | 32, ACK};
 	struct ends e = fuzz_ends(p->v6);
-	const struct perch_tcb *c = live(p);
+	const struct perch_tcb *c = live(p, p->at);
 	uint8_t kind = fuzz_take8(&p->in), flags = kinds[kind & 15], bytes[1500] = {0};
 	uint32_t ours = c ? c->snd_nxt : p->at->offered, una = c ? c->snd_una : ours;
 	uint32_t seq = near(&p->in, c ? c->rcv_nxt : p->at->seq, c ? c->rcv_edge : p->at->seq);
@@ -221,9 +205,7 @@ static void rx_segment(struct play *p)
 	struct frame frame;
 
 	if (kind & 64)
-		options = put_options(p, bytes, flags);
-	else if (flags & SYN)
-		p->at->our_scale = 255;
+		options = put_options(p, bytes);
 	if (kind & 128)
 		len = fuzz_take8(&p->in) * 5u;
 	if (flags & SYN)
@@ -240,7 +222,7 @@ static void rx_segment(struct play *p)
 static void rx_error(struct play *p)
 {
 	struct ends in = fuzz_ends(p->v6), out = packets_reverse(&in);
-	const struct perch_tcb *c = live(p);
+	const struct perch_tcb *c = live(p, p->at);
 	uint8_t how = fuzz_take8(&p->in);
 	uint32_t seq = near(&p->in, c ? c->snd_una : 0, 0);
 	struct frame quoted, frame;
@@ -412,8 +394,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	fuzz_open(&p.f, &cfg);
 	fuzz_meet_peer(&p.f);
 	for (n = 0; n < PEERS; n++)
-		p.peers[n] = (struct peer){.port = (uint16_t)(4000 + n), .seq = 1000 * n,
-			.net_scale = 255, .our_scale = 255};
+		p.peers[n] = (struct peer){.port = (uint16_t)(4000 + n), .seq = 1000 * n};
 	if (how & 32)
 		promise(perch_tcp_listen(p.f.net, &any, PORT, 0, NULL) == 0);
 	for (n = 0; n < OPS_MAX && p.in.at < p.in.end; n++)

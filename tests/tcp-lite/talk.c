@@ -35,9 +35,8 @@ struct seg { /* numbers are relative */
 	unsigned seen;      /* enum SEEN: what the text says */
 };
 
-struct sent {
+struct sent { /* a frame as it is read: when it is its turn, for its numbers are relative */
 	struct seg seg;
-	int64_t at_ns;
 	bool payload_ok;
 	char text[160];
 };
@@ -48,7 +47,7 @@ static struct rte_mempool *pool;
 static unsigned pool_level;
 static void *memory;
 static int64_t deadlines[FLOWS_MAX];
-static struct sent sent[SENT_MAX];
+static struct frame sent[SENT_MAX];
 static unsigned sent_head, sent_tail;
 static struct rte_mbuf *burst[BURST_MAX];
 static unsigned n_burst;
@@ -312,7 +311,7 @@ static void read_frame(struct sent *out, const struct frame *f)
 	struct seg *s = &out->seg;
 
 	*s = (struct seg){.scale = -1, .flags = h[13] & 0x3f, .win = get16(h + 14)};
-	if (s->flags & 2)
+	if ((s->flags & 2) && get16(h + 2) == talk.peer_port)
 		talk.our_isn = get32(h + 4);
 	s->seq = get32(h + 4) - talk.our_isn;
 	s->end = s->seq + len;
@@ -336,16 +335,25 @@ static bool is_arp_for_peer(const struct frame *f)
 	return get16(f->b + 12) == 0x0806 && f->b[21] == 1 && memcmp(f->b + 38, peer_ip, 4) == 0;
 }
 
+static bool is_solicitation(const struct frame *f)
+{
+	return get16(f->b + 12) == 0x86dd && f->b[20] == IPPROTO_ICMPV6 && f->b[54] == 135;
+}
+
 /* Everything but TCP is answered or left alone here. */
 static void take_other(const struct frame *f)
 {
 	struct perch_ip us = packets_ip("10.0.0.1"), peer = packets_ip("10.0.0.2");
+	struct ends e = {peer_mac, our_mac, packets_ip("fd00::2"), packets_ip("fd00::1")};
 	struct frame reply;
 	struct rte_mbuf *m;
 
-	if (!is_arp_for_peer(f))
+	if (is_arp_for_peer(f))
+		frame_arp(&reply, &our_mac, 2, &peer_mac, &peer, &our_mac, &us);
+	else if (is_solicitation(f))
+		frame_nd(&reply, &e, 136, 0x60, &e.src, &peer_mac);
+	else
 		return;
-	frame_arp(&reply, &our_mac, 2, &peer_mac, &peer, &our_mac, &us);
 	m = to_mbuf(&reply);
 	perch_net_input(talk.net, 0, &m, 1, talk.now_ns);
 }
@@ -365,8 +373,7 @@ static void take_tx(void)
 		}
 		if (sent_tail == SENT_MAX)
 			bad("too many segments are waiting for tx");
-		sent[sent_tail].at_ns = talk.now_ns;
-		read_frame(&sent[sent_tail++], &f);
+		sent[sent_tail++] = f;
 	}
 	net->n_tx = 0;
 }
@@ -414,6 +421,36 @@ void pass(int64_t ns)
 	do {
 		step(end_ns);
 	} while (talk.now_ns < end_ns);
+}
+
+static void expect_ack_of(const struct seg *s)
+{
+	uint32_t after = s->end + !!(s->flags & 2) + !!(s->flags & 1);
+
+	if ((int32_t)(after - talk.ack_due) > 0)
+		talk.ack_due = after;
+}
+
+unsigned forget_tx(void)
+{
+	struct sent s;
+	unsigned n;
+
+	turn();
+	for (n = 0; sent_head < sent_tail; n++) {
+		read_frame(&s, &sent[sent_head++]);
+		expect_ack_of(&s.seg);
+	}
+	sent_head = sent_tail = 0;
+	return n;
+}
+
+void turn_to(const struct talk *saved)
+{
+	int64_t now_ns = talk.now_ns;
+
+	talk = *saved;
+	talk.now_ns = now_ns;
 }
 
 /* ---- what cases call ------------------------------------------------------------------------ */
@@ -590,35 +627,36 @@ static bool matches(const struct seg *want, const struct seg *got)
 void talk_tx(unsigned line, const char *text)
 {
 	struct seg want = parse(text);
-	struct sent *s;
-	uint32_t after;
+	struct sent s;
 
 	turn();
 	if (sent_head == sent_tail) {
 		fail(line, text, "nothing");
 		return;
 	}
-	s = &sent[sent_head++];
-	if (!matches(&want, &s->seg))
-		fail(line, text, s->text);
-	else if (!s->payload_ok)
+	read_frame(&s, &sent[sent_head++]);
+	if (!matches(&want, &s.seg))
+		fail(line, text, s.text);
+	else if (!s.payload_ok)
 		fail(line, text, "the wrong bytes");
 	else
 		talk_check(line, true, "tx");
-	after = s->seg.end + !!(s->seg.flags & 2) + !!(s->seg.flags & 1);
-	if ((int32_t)(after - talk.ack_due) > 0)
-		talk.ack_due = after;
+	expect_ack_of(&s.seg);
 	if (sent_head == sent_tail)
 		sent_head = sent_tail = 0;
 }
 
 void talk_none(unsigned line)
 {
+	struct sent s;
+
 	turn();
-	if (sent_head == sent_tail)
+	if (sent_head == sent_tail) {
 		talk_check(line, true, "no tx");
-	else
-		fail(line, "nothing", sent[sent_head].text);
+		return;
+	}
+	read_frame(&s, &sent[sent_head]);
+	fail(line, "nothing", s.text);
 }
 
 void talk_none_until(unsigned line, int64_t ns)

@@ -25,6 +25,7 @@
 #include "tcp-lite/net.h"
 #include "tcp-lite/tcp.h"
 #include "tests/suite.h"
+#include "tests/tcp-lite/packets.h"
 
 #define MS INT64_C(1000000)
 #define SECOND INT64_C(1000000000)
@@ -98,6 +99,10 @@ void hold(void);
 void release(void);
 /* Time goes by; what is sent waits for tx. */
 void pass(int64_t ns);
+/* Segments that were sent are of no interest. Returns how many. */
+unsigned forget_tx(void);
+/* Go on with another connection, as `saved`, a copy of talk, knew it. */
+void turn_to(const struct talk *saved);
 
 /* Listen on our port. */
 void listens(void);
