@@ -143,7 +143,7 @@ int main(int argc, char **argv)
 		.app = "perch-echo",
 		.usage = "[--ip6 ADDR/LEN] [--gw ADDR] [--port N] [--oneshot-port N] "
 			 "[--connect-port N] [--max-conns N] [--profile latency|wan] "
-			 "[--idle busy|backoff] [--mtu N] [--mbufs N] [--seed N]",
+			 "[--idle busy|backoff] [--mtu N] [--vlan ID] [--mbufs N] [--seed N]",
 	};
 	struct sigaction sa = {.sa_handler = on_signal};
 	int status;

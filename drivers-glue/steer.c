@@ -170,7 +170,7 @@ static enum belongs of_transport(const struct perch_port *p, const struct rte_mb
 {
 	const uint8_t *t = rte_pktmbuf_mtod_offset(m, const uint8_t *, at);
 
-	if ((proto == IPPROTO_UDP || proto == IPPROTO_FRAGMENT) && is_to_group(m))
+	if (proto == IPPROTO_UDP && is_to_group(m))
 		return MEMBERS;
 	if (proto == IPPROTO_IGMP || (proto == IPPROTO_HOPOPTS && is_to_group(m)))
 		return EVERYWHERE; /* a query, to be answered by lcore 0 */
@@ -187,48 +187,71 @@ static enum belongs of_transport(const struct perch_port *p, const struct rte_mb
 	return ELSEWHERE;
 }
 
-static enum belongs of_ip4(const struct perch_port *p, const struct rte_mbuf *m, unsigned *lcore)
+/* Pieces have no ports to hash, or not all of them: as NICs do, by addresses alone, so that they
+ * meet. The datagram is put together there, whoever may have bound its port. */
+static enum belongs of_fragment(const struct perch_port *p, const struct rte_mbuf *m,
+	const uint32_t *words, unsigned n, unsigned *lcore)
 {
-	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, const struct rte_ipv4_hdr *,
-		sizeof(struct rte_ether_hdr));
+	if (is_to_group(m))
+		return MEMBERS;
+	if (p->hw_queues > 1)
+		return HERE;
+	*lcore = perch_steer_lcore(p, words, n);
+	return ELSEWHERE;
+}
+
+static enum belongs of_ip4(
+	const struct perch_port *p, const struct rte_mbuf *m, uint32_t at, unsigned *lcore)
+{
+	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, const struct rte_ipv4_hdr *, at);
 	uint32_t words[3];
 
-	if (m->data_len < sizeof(struct rte_ether_hdr) + sizeof(*ip) ||
+	if (m->data_len < at + sizeof(*ip) ||
 		rte_ipv4_hdr_len(ip) < sizeof(*ip))
 		return HERE;
 	words[0] = rte_be_to_cpu_32(ip->src_addr);
 	words[1] = rte_be_to_cpu_32(ip->dst_addr);
-	return of_transport(p, m, ip->next_proto_id,
-		sizeof(struct rte_ether_hdr) + rte_ipv4_hdr_len(ip), words, 2, lcore);
+	if (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK))
+		return of_fragment(p, m, words, 2, lcore);
+	return of_transport(
+		p, m, ip->next_proto_id, at + rte_ipv4_hdr_len(ip), words, 2, lcore);
 }
 
-static enum belongs of_ip6(const struct perch_port *p, const struct rte_mbuf *m, unsigned *lcore)
+static enum belongs of_ip6(
+	const struct perch_port *p, const struct rte_mbuf *m, uint32_t at, unsigned *lcore)
 {
-	const struct rte_ipv6_hdr *ip = rte_pktmbuf_mtod_offset(m, const struct rte_ipv6_hdr *,
-		sizeof(struct rte_ether_hdr));
+	const struct rte_ipv6_hdr *ip = rte_pktmbuf_mtod_offset(m, const struct rte_ipv6_hdr *, at);
 	uint32_t words[9], i;
 
-	if (m->data_len < sizeof(struct rte_ether_hdr) + sizeof(*ip))
+	if (m->data_len < at + sizeof(*ip))
 		return HERE;
 	memcpy(words, ip->src_addr, 16);
 	memcpy(words + 4, ip->dst_addr, 16);
 	for (i = 0; i < 8; i++)
 		words[i] = rte_be_to_cpu_32(words[i]);
-	return of_transport(p, m, ip->proto, sizeof(struct rte_ether_hdr) + sizeof(*ip), words, 8,
-		lcore);
+	if (ip->proto == IPPROTO_FRAGMENT)
+		return of_fragment(p, m, words, 8, lcore);
+	return of_transport(p, m, ip->proto, at + sizeof(*ip), words, 8, lcore);
 }
 
 static enum belongs where(const struct perch_port *p, const struct rte_mbuf *m, unsigned *lcore)
 {
 	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	const struct rte_vlan_hdr *tag = (const struct rte_vlan_hdr *)(eth + 1);
+	rte_be16_t type = eth->ether_type;
+	uint32_t at = sizeof(*eth);
 
-	if (m->data_len < sizeof(*eth))
+	if (m->data_len < sizeof(*eth) + sizeof(*tag))
 		return HERE;
-	switch (eth->ether_type) {
+	if (type == RTE_BE16(RTE_ETHER_TYPE_VLAN)) {
+		type = tag->eth_proto;
+		at += sizeof(*tag);
+	}
+	switch (type) {
 	case RTE_BE16(RTE_ETHER_TYPE_IPV4):
-		return of_ip4(p, m, lcore);
+		return of_ip4(p, m, at, lcore);
 	case RTE_BE16(RTE_ETHER_TYPE_IPV6):
-		return of_ip6(p, m, lcore);
+		return of_ip6(p, m, at, lcore);
 	case RTE_BE16(RTE_ETHER_TYPE_ARP):
 		return EVERYWHERE;
 	default:

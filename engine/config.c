@@ -17,6 +17,7 @@ enum config_defaults {
 	DEFAULT_UDP = 64,
 	DEFAULT_MEMBERSHIPS = 256,
 	LARGEST_MEMBERSHIPS = 16384,
+	LARGEST_VLAN = 4094, /* IEEE 802.1Q: 4095 is reserved */
 	SMALLEST_MTU = 576,   /* RFC 791: every host accepts that much */
 	SMALLEST_MTU6 = 1280, /* RFC 8200 section 5 */
 	LARGEST_MTU = 9600,
@@ -78,6 +79,9 @@ int perch_config_check(const struct perch_config *cfg, struct perch_why *why)
 	if (cfg->gw6 && !is_gateway(cfg->gw6, false))
 		return perch_why(why, -EINVAL, "'%s' is not the IPv6 address of a gateway",
 			cfg->gw6);
+	if (cfg->vlan > LARGEST_VLAN)
+		return perch_why(why, -EINVAL, "the VLAN must be 1 to %u, not %u",
+			(unsigned)LARGEST_VLAN, cfg->vlan);
 	if (cfg->max_memberships > LARGEST_MEMBERSHIPS)
 		return perch_why(why, -EINVAL, "at most %u memberships are supported, not %u",
 			(unsigned)LARGEST_MEMBERSHIPS, cfg->max_memberships);
@@ -167,6 +171,7 @@ static void net_limits(const struct perch_config *cfg, struct perch_net_config *
 	n->max_flows = cfg->max_conns ? cfg->max_conns : DEFAULT_CONNS;
 	n->max_listeners = cfg->max_listeners ? cfg->max_listeners : DEFAULT_LISTENERS;
 	n->max_udp = cfg->max_udp ? cfg->max_udp : DEFAULT_UDP;
+	n->max_reassemblies = cfg->max_reassemblies;
 	n->max_memberships = cfg->max_memberships ? cfg->max_memberships : DEFAULT_MEMBERSHIPS;
 	n->sndbuf_bytes = cfg->sndbuf_bytes;
 	n->rcvbuf_bytes = cfg->rcvbuf_bytes;
@@ -199,6 +204,7 @@ int perch_config_net(const struct perch_config *cfg, const struct perch_port_inf
 	memcpy(nif->mac.addr_bytes, port->mac, sizeof(port->mac));
 	nif->any_mac = port->reads_file;
 	nif->mtu = port->mtu;
+	nif->vlan = cfg->vlan;
 	nif->tx_offloads = net_offloads(port->offloads);
 	for (i = 0; cfg->addrs[i]; i++)
 		if (perch_net_addr_parse(cfg->addrs[i], &nif->addrs[nif->n_addrs++]) < 0)

@@ -40,6 +40,11 @@ int perch_recv(struct perch_udp *u, struct perch_datagram *d, int64_t deadline_n
 
 	give_back_view(u);
 	while (!u->rxq.head) {
+		if (u->error) {
+			rc = u->error;
+			u->error = 0;
+			return rc;
+		}
 		if (u->flow.waiter[0] != PERCH_CO_NONE)
 			return -EBUSY;
 		u->flow.waiter[0] = perch_co_id(l->sched, perch_co_current(l->sched));
@@ -82,6 +87,16 @@ int perch_reply(
 	struct perch_ip src = perch_ip_of(&d->to);
 
 	return send_from(u, &src, &d->from, data, len);
+}
+
+int perch_connect(struct perch_udp *u, const struct perch_addr *peer)
+{
+	const struct perch_addr none = {.port = 0};
+	struct perch_ip ip = perch_ip_of(peer ? peer : &none);
+
+	if (peer && peer->port == 0)
+		return -EINVAL;
+	return perch_udp_connect(perch_lcore_self->net, u, &ip, peer ? peer->port : 0);
 }
 
 void perch_unbind(struct perch_udp *u)

@@ -97,6 +97,7 @@ struct perch_config {
 	                           * "10.99.0.2-10.99.0.200/24" owns every address in it */
 	const char *gw4, *gw6;
 	uint16_t mtu;             /* IP bytes; default 1500 */
+	uint16_t vlan;            /* 802.1Q VLAN, 1 to 4094; 0: untagged frames */
 	bool promiscuous;
 	bool no_offloads;         /* all checksums in software */
 
@@ -110,6 +111,7 @@ struct perch_config {
 	uint32_t max_coroutines;  /* default max_conns + 1,024 */
 	uint32_t max_listeners;   /* default 64 */
 	uint32_t max_udp;         /* default 64 */
+	uint32_t max_reassemblies; /* fragmented datagrams at a time, 66 KB each; default 32 */
 	uint32_t max_memberships; /* perch_join: a socket, a group, a source; default 256 */
 	uint32_t mbufs;           /* packet buffers of 2 KB; default 16,384 */
 	uint32_t stack_bytes;     /* the stack that coroutines run on; default 256 KB */
@@ -393,16 +395,23 @@ struct perch_datagram {
 };
 
 /* The next datagram, as it lies in its packet; good until the next perch_recv or perch_unbind.
- * Coroutine. Returns 0, -ETIMEDOUT or -ECANCELED. */
+ * Coroutine. Returns 0, -ETIMEDOUT, -ECANCELED, or once what ICMP said of a datagram that a
+ * connected socket had sent: -ECONNREFUSED, -EHOSTUNREACH, -ENETUNREACH, -EPROTO. */
 PERCH_API int perch_recv(struct perch_udp *u, struct perch_datagram *d, int64_t deadline_ns);
 
-/* Send one datagram (copied). Never parks. Coroutine. Returns 0, -EMSGSIZE, -ENETUNREACH,
- * -EHOSTUNREACH or -ENOBUFS. */
+/* Send one datagram of at most 65,507 bytes (IPv6: 65,527), copied; in fragments if it is longer
+ * than the path takes. Never parks. Coroutine. Returns 0, -EMSGSIZE, -ENETUNREACH, -EHOSTUNREACH
+ * or -ENOBUFS. */
 PERCH_API int perch_send(
 	struct perch_udp *u, const struct perch_addr *to, const void *data, size_t len);
 /* The same to the sender of d, from the address that d was sent to. */
 PERCH_API int perch_reply(
 	struct perch_udp *u, const struct perch_datagram *d, const void *data, size_t len);
+
+/* Connect u to one peer: it receives from that peer only, and perch_recv tells of ICMP errors,
+ * which an unconnected socket, as with other stacks, never sees. NULL undoes it. Coroutine. Returns
+ * 0, -EINVAL or -ENETUNREACH. */
+PERCH_API int perch_connect(struct perch_udp *u, const struct perch_addr *peer);
 
 PERCH_API void perch_unbind(struct perch_udp *u);
 

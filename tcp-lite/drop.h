@@ -17,7 +17,7 @@
 	X(eth_bad_source,       "source MAC address is a group address or our own") \
 	X(eth_too_long,         "frame in several pieces that do not fit one packet buffer") \
 	X(eth_type_unknown,     "EtherType that perch does not speak") \
-	X(eth_vlan,             "VLAN-tagged frame (not supported yet)") \
+	X(eth_vlan,             "frame of another VLAN, or tagged twice") \
 	/* ARP (RFC 826, RFC 5227) */ \
 	X(arp_truncated,        "ARP packet shorter than 28 bytes") \
 	X(arp_malformed,        "ARP hardware, protocol, lengths or operation not Ethernet/IPv4") \
@@ -36,7 +36,6 @@
 	X(ip4_not_ours,         "IPv4 destination is not an address of ours") \
 	X(ip4_group_frame,      "IPv4 unicast packet in a broadcast or multicast frame") \
 	X(ip4_options,          "IPv4 source-route option (RFC 7126)") \
-	X(ip4_fragment,         "IPv4 fragment (reassembly not supported yet)") \
 	X(ip4_proto_unknown,    "IPv4 protocol that perch does not speak") \
 	/* IPv6 (RFC 8200) */ \
 	X(ip6_truncated,        "IPv6 packet shorter than its header or payload length") \
@@ -47,8 +46,14 @@
 	X(ip6_option,           "IPv6 option that asks for the packet to be dropped") \
 	X(ip6_routing,          "IPv6 routing header with segments left (RFC 5095)") \
 	X(ip6_too_many_headers, "IPv6 extension headers beyond the limit") \
-	X(ip6_fragment,         "IPv6 fragment (reassembly not supported yet)") \
 	X(ip6_header_unknown,   "IPv6 next header that perch does not speak") \
+	/* fragments (RFC 791, RFC 5722, RFC 8200) */ \
+	X(frag_malformed,       "fragment that is empty, of odd length, or lacks headers") \
+	X(frag_overlap,         "fragment that overlaps, or comes after one that does") \
+	X(frag_duplicate,       "fragment that has come already") \
+	X(frag_too_big,         "fragment beyond 64 KB, or of a TCP segment beyond 2 KB") \
+	X(frag_timeout,         "datagram of which a fragment did not come in 60 s") \
+	X(frag_table_full,      "fragments of too many datagrams at once, or of one source") \
 	/* NDP (RFC 4861) */ \
 	X(nd_malformed,         "NDP message that fails the checks of RFC 4861 sections 6.1 and 7.1") \
 	X(nd_not_ours,          "NDP solicitation for another host, or advertisement not asked for") \
@@ -71,7 +76,7 @@
 	X(udp_truncated,        "UDP datagram shorter than its header or length field") \
 	X(udp_bad_checksum,     "UDP checksum is wrong, or zero over IPv6") \
 	X(udp_no_port,          "UDP datagram for a port that nobody has bound") \
-	X(udp_no_member,        "multicast datagram whose source and port no socket has joined") \
+	X(udp_no_member,        "multicast datagram that no socket has joined") \
 	X(udp_queue_full,       "UDP socket's receive queue is full") \
 	/* TCP (RFC 9293) */ \
 	X(tcp_truncated,        "TCP segment shorter than its header") \

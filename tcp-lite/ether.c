@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Ethernet II, both ways: which frames are for us, and the header of those that we send.
+ * Ethernet II and 802.1Q, both ways: which frames are for us, and the header of those that we send.
  */
 #include <errno.h>
 #include <string.h>
@@ -9,6 +9,8 @@
 #include "tcp-lite/ether.h"
 #include "tcp-lite/ip.h"
 #include "tcp-lite/mcast.h"
+
+enum { VLAN_MASK = 0xfff }; /* the rest of a tag is priority */
 
 /* Everything above reads headers and payload in one piece, so a frame in several is made one. */
 static struct rte_mbuf *in_one_piece(struct perch_net *net, struct rte_mbuf *m)
@@ -37,6 +39,7 @@ static struct rte_mbuf *in_one_piece(struct perch_net *net, struct rte_mbuf *m)
 	whole->ol_flags |= m->ol_flags &
 		(RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_VLAN |
 			RTE_MBUF_F_RX_VLAN_STRIPPED);
+	whole->vlan_tci = m->vlan_tci;
 	rte_pktmbuf_free(m);
 	return whole;
 }
@@ -54,10 +57,36 @@ static bool is_for_us(const struct rte_ether_hdr *eth, const struct perch_net_if
 	return rx->to_group || rte_is_same_ether_addr(&eth->dst_addr, &nif->mac) || nif->any_mac;
 }
 
+struct tag {
+	uint16_t vlan; /* 0: none, or only a priority */
+	uint16_t len;  /* of the Ethernet header with the tag; more than the frame: cut off */
+};
+
+/* One tag, before the payload or already taken off by the NIC; *type becomes what is behind it. */
+static struct tag untag(const struct rte_mbuf *m, uint16_t *type)
+{
+	struct tag tag = {.len = sizeof(struct rte_ether_hdr)};
+	const struct rte_vlan_hdr *v;
+
+	if (unlikely(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED)) {
+		tag.vlan = m->vlan_tci & VLAN_MASK;
+	} else if (unlikely(*type == RTE_ETHER_TYPE_VLAN)) {
+		v = rte_pktmbuf_mtod_offset(m, const struct rte_vlan_hdr *, tag.len);
+		tag.len += sizeof(*v);
+		if (tag.len <= m->data_len) {
+			tag.vlan = rte_be_to_cpu_16(v->vlan_tci) & VLAN_MASK;
+			*type = rte_be_to_cpu_16(v->eth_proto);
+		}
+	}
+	return tag;
+}
+
 bool perch_ether_parse(struct perch_net *net, struct perch_rx *rx)
 {
 	const struct perch_net_if *nif = &net->cfg.ifs[rx->ifidx];
 	const struct rte_ether_hdr *eth;
+	struct tag tag;
+	uint16_t type;
 
 	if (unlikely(rx->m->nb_segs > 1)) {
 		rx->m = in_one_piece(net, rx->m);
@@ -74,11 +103,15 @@ bool perch_ether_parse(struct perch_net *net, struct perch_rx *rx)
 	if (unlikely(rte_is_multicast_ether_addr(&eth->src_addr) ||
 		    rte_is_same_ether_addr(&eth->src_addr, &nif->mac)))
 		return refuse(net, rx, PERCH_DROP_eth_bad_source);
-	if (unlikely(rx->m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED))
+	type = rte_be_to_cpu_16(eth->ether_type);
+	tag = untag(rx->m, &type);
+	if (unlikely(tag.len > rx->m->data_len))
+		return refuse(net, rx, PERCH_DROP_eth_truncated);
+	if (unlikely(tag.vlan != net->cfg.ifs[rx->ifidx].vlan))
 		return refuse(net, rx, PERCH_DROP_eth_vlan);
 
-	rte_pktmbuf_adj(rx->m, sizeof(*eth));
-	switch (rte_be_to_cpu_16(eth->ether_type)) {
+	rte_pktmbuf_adj(rx->m, tag.len);
+	switch (type) {
 	case RTE_ETHER_TYPE_IPV4: return perch_ip4_parse(net, rx);
 	case RTE_ETHER_TYPE_IPV6: return perch_ip6_parse(net, rx);
 	case RTE_ETHER_TYPE_ARP: rx->is_arp = true; return true;
@@ -92,15 +125,22 @@ int perch_ether_send(struct perch_net *net, unsigned ifidx, struct rte_mbuf *m,
 	const struct rte_ether_addr *to, uint16_t type)
 {
 	struct rte_ether_hdr *eth;
+	struct rte_vlan_hdr *v;
 
 	if (unlikely(net->n_tx == PERCH_NET_TX)) {
 		perch_net_drop(net, PERCH_DROP_tx_queue_full, m);
 		return -ENOBUFS;
 	}
-	eth = (struct rte_ether_hdr *)rte_pktmbuf_prepend(m, sizeof(*eth));
+	eth = (struct rte_ether_hdr *)rte_pktmbuf_prepend(m, perch_ether_len(net, ifidx));
 	if (unlikely(!eth)) {
 		perch_net_drop(net, PERCH_DROP_no_headroom, m);
 		return -ENOBUFS;
+	}
+	if (net->cfg.ifs[ifidx].vlan) {
+		v = (struct rte_vlan_hdr *)(eth + 1);
+		v->vlan_tci = rte_cpu_to_be_16(net->cfg.ifs[ifidx].vlan);
+		v->eth_proto = rte_cpu_to_be_16(type);
+		type = RTE_ETHER_TYPE_VLAN;
 	}
 	eth->dst_addr = *to;
 	eth->src_addr = net->cfg.ifs[ifidx].mac;

@@ -10,6 +10,13 @@
  * header. False when it was dropped, by name. */
 bool perch_ether_parse(struct perch_net *net, struct perch_rx *rx);
 
+/* What perch_ether_send puts before a packet. */
+static inline uint8_t perch_ether_len(const struct perch_net *net, unsigned ifidx)
+{
+	return sizeof(struct rte_ether_hdr) +
+		(net->cfg.ifs[ifidx].vlan ? sizeof(struct rte_vlan_hdr) : 0);
+}
+
 /* Put an Ethernet header before m and m into net->tx. Consumes m. Returns 0 or -ENOBUFS. */
 int perch_ether_send(struct perch_net *net, unsigned ifidx, struct rte_mbuf *m,
 	const struct rte_ether_addr *to, uint16_t type);

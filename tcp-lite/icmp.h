@@ -30,6 +30,9 @@ enum perch_icmp_code {
 	PERCH_ICMP6_BAD_FIELD = 0,
 	PERCH_ICMP6_BAD_HEADER = 1,
 	PERCH_ICMP6_BAD_OPTION = 2,
+	PERCH_ICMP6_INCOMPLETE_CHAIN = 3, /* RFC 7112 section 5 */
+
+	PERCH_ICMP_REASSEMBLY_TIME = 1, /* of TIME_EXCEEDED, both families */
 };
 
 /* Of both families. Behind an Ethernet header of 14 bytes no word of it is aligned. */

@@ -2,6 +2,7 @@
  * ICMP and ICMPv6 errors: sending them where the RFCs allow and the rate limit lets us, and
  * finding the flow that a received one quotes.
  */
+#include <errno.h>
 #include <netinet/in.h>
 
 #include <rte_byteorder.h>
@@ -11,6 +12,7 @@
 
 #include "tcp-lite/icmp.h"
 #include "tcp-lite/ip.h"
+#include "tcp-lite/pmtu.h"
 #include "tcp-lite/tcp.h"
 #include "tcp-lite/udp.h"
 
@@ -19,6 +21,7 @@ enum icmp_error_limits {
 	QUOTE6_MAX = 1280 - 40 - 8,  /* RFC 4443 section 2.4 (c) */
 	BURST = 50,                  /* errors at once, less a random few ... */
 	BURST_NOISE = 8,             /* ... so that a stranger cannot count what others got */
+	FRAGMENT_BYTES = 8,          /* IPv6's fragment header */
 	QUOTED_PORTS = 8,            /* bytes of the transport header that every error quotes */
 };
 
@@ -126,7 +129,7 @@ static int read_quoted4(
 	return ip->next_proto_id;
 }
 
-/* We send no extension headers, so none can be in what is quoted. */
+/* Of extension headers we send only the one of fragments, and the first fragment has the ports. */
 static int read_quoted6(
 	const uint8_t *p, uint32_t len, struct perch_icmp_error *e, const uint8_t **transport)
 {
@@ -139,16 +142,34 @@ static int read_quoted6(
 	if (perch_ip_is_v4(&e->laddr) || perch_ip_is_v4(&e->raddr))
 		return -1;
 	*transport = p + sizeof(*ip);
-	return ip->proto;
+	if (ip->proto != IPPROTO_FRAGMENT)
+		return ip->proto;
+	if (len < sizeof(*ip) + FRAGMENT_BYTES + QUOTED_PORTS || p[sizeof(*ip) + 2] != 0 ||
+		p[sizeof(*ip) + 3] > 1)
+		return -1;
+	*transport += FRAGMENT_BYTES;
+	return p[sizeof(*ip)];
 }
 
-/* UDP sockets are not connected, so nobody waits for their errors; a quoted one of ours is merely
- * no surprise. */
+/* True if a flow of ours had sent that: for TCP, with a sequence number that is in flight (RFC 5927
+ * section 4); for UDP, from a port that is bound. */
+static bool tell_flow(struct perch_net *net, uint8_t proto, const uint8_t *transport,
+	struct perch_icmp_error *e)
+{
+	const struct rte_tcp_hdr *tcp = (const struct rte_tcp_hdr *)transport;
+
+	e->lport = rte_be_to_cpu_16(tcp->src_port); /* UDP's ports lie at the same place */
+	e->rport = rte_be_to_cpu_16(tcp->dst_port);
+	e->seq = rte_be_to_cpu_32(tcp->sent_seq);
+	if (proto == IPPROTO_UDP)
+		return perch_udp_report(net, e);
+	return perch_tcp_icmp_error(net, e);
+}
+
 bool perch_icmp_report(
 	struct perch_net *net, const uint8_t *ip, uint32_t len, int err, uint32_t mtu)
 {
 	struct perch_icmp_error e = {.err = err, .mtu = mtu};
-	const struct rte_tcp_hdr *tcp;
 	const uint8_t *transport;
 	int proto = -1;
 
@@ -159,11 +180,12 @@ bool perch_icmp_report(
 	if ((proto != IPPROTO_TCP && proto != IPPROTO_UDP) ||
 		!perch_ip_is_ours(net, &e.laddr, NULL))
 		return false;
-	tcp = (const struct rte_tcp_hdr *)transport; /* UDP's ports lie at the same place */
-	e.lport = rte_be_to_cpu_16(tcp->src_port);
-	e.rport = rte_be_to_cpu_16(tcp->dst_port);
-	e.seq = rte_be_to_cpu_32(tcp->sent_seq);
-	if (proto == IPPROTO_UDP)
-		return perch_udp_is_bound(net, &e.laddr, e.lport);
-	return perch_tcp_icmp_error(net, &e);
+	if (err == -EMSGSIZE && mtu == 0 && ip[0] >> 4 == 4)
+		e.mtu = perch_pmtu_guess(
+			rte_be_to_cpu_16(((const struct rte_ipv4_hdr *)ip)->total_length));
+	if (!tell_flow(net, (uint8_t)proto, transport, &e))
+		return false;
+	if (err == -EMSGSIZE)
+		perch_pmtu_learn(net, &e.raddr, e.mtu);
+	return true;
 }

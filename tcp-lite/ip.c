@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tcp-lite/ip.h"
+#include "tcp-lite/pmtu.h"
 
 static unsigned prefix_bits(const struct perch_net_addr *a)
 {
@@ -211,5 +212,5 @@ uint16_t perch_ip_mtu(const struct perch_net *net, const struct perch_ip *dst)
 
 	if (perch_ip_route(net, dst, &ifidx, &next_hop, NULL) < 0)
 		return 0;
-	return net->cfg.ifs[ifidx].mtu;
+	return perch_pmtu_of(net, dst, net->cfg.ifs[ifidx].mtu);
 }

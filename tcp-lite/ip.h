@@ -25,7 +25,8 @@ uint16_t perch_ip_mtu(const struct perch_net *net, const struct perch_ip *dst);
  * src to dst: checksum or offload, IP header, Ethernet header, into net->tx, or to wait for the
  * next hop's MAC address. `path` caches the next hop between calls; NULL is fine. Consumes one
  * reference of m in every case. Returns 0, -ENETUNREACH, -EHOSTUNREACH, -EMSGSIZE or -ENOBUFS, all
- * counted by name. proto is IPPROTO_TCP, _UDP, _ICMP or _ICMPV6; hop_limit 0 = 64. */
+ * counted by name. What is longer than the path takes goes in fragments, unless it is TCP's. proto
+ * is IPPROTO_TCP, _UDP, _ICMP or _ICMPV6; hop_limit 0 = 64. */
 int perch_ip_send(struct perch_net *net, struct rte_mbuf *m, const struct perch_ip *src,
 	const struct perch_ip *dst, uint8_t proto, uint8_t hop_limit, struct perch_path *path);
 

@@ -6,6 +6,7 @@
 #include <rte_byteorder.h>
 #include <rte_ip.h>
 
+#include "tcp-lite/frag.h"
 #include "tcp-lite/icmp.h"
 #include "tcp-lite/ip.h"
 #include "tcp-lite/mcast.h"
@@ -111,6 +112,29 @@ static bool header_ok(struct perch_net *net, struct perch_rx *rx)
 	return options_ok(net, rx, (const uint8_t *)(ip + 1), (const uint8_t *)ip + header_len);
 }
 
+/* Pieces but the last are of whole units (RFC 791); reaching behind 64 KB was the ping of death. A
+ * whole that TCP would keep must not hold a buffer of reassembly. */
+static bool gather(struct perch_net *net, struct perch_rx *rx, const struct rte_ipv4_hdr *ip)
+{
+	uint16_t field = rte_be_to_cpu_16(ip->fragment_offset);
+	struct perch_frag f = {
+		.id = ip->packet_id,
+		.at = (field & RTE_IPV4_HDR_OFFSET_MASK) * (uint32_t)RTE_IPV4_HDR_OFFSET_UNITS,
+		.data_off = rte_ipv4_hdr_len(ip),
+		.proto = ip->next_proto_id,
+		.more = field & RTE_IPV4_HDR_MF_FLAG,
+	};
+
+	f.len = (uint32_t)rx->m->data_len - f.data_off;
+	if (f.len == 0 || (f.more && f.len % RTE_IPV4_HDR_OFFSET_UNITS != 0))
+		return refuse(net, rx, PERCH_DROP_frag_malformed);
+	if (!perch_frag_input(net, rx, &f))
+		return false;
+	if (rx->proto == IPPROTO_TCP && rx->borrowed)
+		return refuse(net, rx, PERCH_DROP_frag_too_big);
+	return true;
+}
+
 bool perch_ip4_parse(struct perch_net *net, struct perch_rx *rx)
 {
 	const struct rte_ipv4_hdr *ip;
@@ -126,8 +150,11 @@ bool perch_ip4_parse(struct perch_net *net, struct perch_rx *rx)
 	if (!addresses_ok(net, rx))
 		return false;
 	if (unlikely(ip->fragment_offset &
-		    rte_cpu_to_be_16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)))
-		return refuse(net, rx, PERCH_DROP_ip4_fragment);
+		    rte_cpu_to_be_16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK))) {
+		if (!gather(net, rx, ip))
+			return false;
+		ip = rte_pktmbuf_mtod(rx->m, const struct rte_ipv4_hdr *);
+	}
 	if (unlikely(rx->proto != IPPROTO_TCP && rx->proto != IPPROTO_UDP &&
 		    rx->proto != IPPROTO_ICMP && rx->proto != IPPROTO_IGMP)) {
 		perch_icmp_send_error(

@@ -7,6 +7,7 @@
 #include <rte_byteorder.h>
 #include <rte_ip.h>
 
+#include "tcp-lite/frag.h"
 #include "tcp-lite/icmp.h"
 #include "tcp-lite/ip.h"
 #include "tcp-lite/mcast.h"
@@ -92,14 +93,71 @@ static bool routing_ok(struct perch_net *net, struct perch_rx *rx, const struct 
 		net, rx, PERCH_DROP_ip6_routing, PERCH_ICMP6_BAD_FIELD, w->at + 2U);
 }
 
-/* A fragment header on a whole packet means nothing (RFC 6946). */
-static bool fragment_ok(struct perch_net *net, struct perch_rx *rx, const struct walk *w)
+/* RFC 7112, RFC 8200 section 4.5: the first piece holds all headers, so that whoever filters can
+ * see what it is. Here: as far as the transport's ports. */
+static bool holds_headers(const uint8_t *h, uint32_t len, uint8_t next)
+{
+	uint32_t at = 0;
+
+	while (next == IPPROTO_DSTOPTS || next == IPPROTO_ROUTING) {
+		if (at + 2 > len)
+			return false;
+		next = h[at];
+		at += (h[at + 1] + 1U) * 8;
+	}
+	return at + (next == IPPROTO_TCP ? 20 : 8) <= len;
+}
+
+static void start_walk(struct walk *w, const struct perch_rx *rx)
+{
+	const struct rte_ipv6_hdr *ip = rte_pktmbuf_mtod(rx->m, const struct rte_ipv6_hdr *);
+
+	*w = (struct walk){
+		.packet = (const uint8_t *)ip,
+		.len = rx->m->data_len,
+		.at = sizeof(*ip),
+		.named_at = offsetof(struct rte_ipv6_hdr, proto),
+		.next = ip->proto,
+	};
+}
+
+/* Section 4.5. A fragment header on a whole packet means nothing (RFC 6946). When the last piece
+ * has come the walk starts again, along the headers of the whole. */
+static bool gather(struct perch_net *net, struct perch_rx *rx, struct walk *w)
 {
 	const uint8_t *h = w->packet + w->at;
+	uint16_t field = (uint16_t)(h[2] << 8 | h[3]);
+	struct perch_frag f = {
+		.at = field & 0xfff8,
+		.data_off = w->at + FRAGMENT_BYTES,
+		.len = (uint32_t)w->len - w->at - FRAGMENT_BYTES,
+		.proto = h[0],
+		.more = field & 1,
+	};
 
-	if (h[2] == 0 && (h[3] & 0xf9) == 0)
-		return true;
-	return refuse(net, rx, PERCH_DROP_ip6_fragment);
+	memcpy(&f.id, h + 4, sizeof(f.id));
+	if (f.more && f.len % 8 != 0)
+		return refuse_loudly(net, rx, PERCH_DROP_frag_malformed, PERCH_ICMP6_BAD_FIELD,
+			offsetof(struct rte_ipv6_hdr, payload_len));
+	if (f.at + f.len > UINT16_MAX)
+		return refuse_loudly(net, rx, PERCH_DROP_frag_malformed, PERCH_ICMP6_BAD_FIELD,
+			w->at + 2U);
+	if (f.at == 0 && !holds_headers(h + FRAGMENT_BYTES, f.len, f.proto))
+		return refuse_loudly(net, rx, PERCH_DROP_frag_malformed,
+			PERCH_ICMP6_INCOMPLETE_CHAIN, 0);
+	if (f.len == 0)
+		return refuse(net, rx, PERCH_DROP_frag_malformed);
+	if (!perch_frag_input(net, rx, &f))
+		return false;
+	start_walk(w, rx);
+	if (w->next == IPPROTO_FRAGMENT || w->next == IPPROTO_HOPOPTS)
+		return refuse(net, rx, PERCH_DROP_frag_malformed); /* neither is in fragments */
+	return true;
+}
+
+static bool is_whole(const struct walk *w)
+{
+	return w->packet[w->at + 2] == 0 && (w->packet[w->at + 3] & 0xf9) == 0;
 }
 
 static bool extension_ok(
@@ -107,7 +165,6 @@ static bool extension_ok(
 {
 	switch (w->next) {
 	case IPPROTO_ROUTING: return routing_ok(net, rx, w);
-	case IPPROTO_FRAGMENT: return fragment_ok(net, rx, w);
 	default: return options_ok(net, rx, w, header_len);
 	}
 }
@@ -133,7 +190,13 @@ static bool walk_extensions(struct perch_net *net, struct perch_rx *rx, struct w
 			return refuse(net, rx, PERCH_DROP_ip6_truncated);
 		if (++n > MAX_EXTENSIONS || w->at + header_len > MAX_EXTENSION_BYTES)
 			return refuse(net, rx, PERCH_DROP_ip6_too_many_headers);
-		if (!extension_ok(net, rx, w, header_len))
+		if (w->next == IPPROTO_FRAGMENT && !is_whole(w)) {
+			if (!gather(net, rx, w))
+				return false;
+			header_len = 0;
+			continue;
+		}
+		if (w->next != IPPROTO_FRAGMENT && !extension_ok(net, rx, w, header_len))
 			return false;
 		w->next = w->packet[w->at];
 		w->named_at = w->at;
@@ -207,13 +270,7 @@ bool perch_ip6_parse(struct perch_net *net, struct perch_rx *rx)
 		return false;
 	if (unlikely(!source_ok(net, rx)))
 		return refuse(net, rx, PERCH_DROP_ip6_bad_source);
-	w = (struct walk){
-		.packet = rte_pktmbuf_mtod(rx->m, const uint8_t *),
-		.len = rx->m->data_len,
-		.at = sizeof(struct rte_ipv6_hdr),
-		.named_at = offsetof(struct rte_ipv6_hdr, proto),
-		.next = rx->proto,
-	};
+	start_walk(&w, rx);
 	if (!walk_extensions(net, rx, &w))
 		return false;
 	if (unlikely(w.next == IPPROTO_NONE))
@@ -221,6 +278,8 @@ bool perch_ip6_parse(struct perch_net *net, struct perch_rx *rx)
 	if (unlikely(w.next != IPPROTO_TCP && w.next != IPPROTO_UDP && w.next != IPPROTO_ICMPV6))
 		return refuse_loudly(net, rx, PERCH_DROP_ip6_header_unknown,
 			PERCH_ICMP6_BAD_HEADER, w.named_at);
+	if (unlikely(w.next == IPPROTO_TCP && rx->borrowed))
+		return refuse(net, rx, PERCH_DROP_frag_too_big); /* TCP would keep the buffer */
 	rx->proto = w.next;
 	rx->l3_len = w.at;
 	rte_pktmbuf_adj(rx->m, w.at);

@@ -7,15 +7,19 @@
 
 #include <rte_icmp.h>
 #include <rte_ip.h>
+#include <rte_jhash.h>
 #include <rte_tcp.h>
 #include <rte_udp.h>
 
 #include "tcp-lite/cksum.h"
+#include "tcp-lite/ether.h"
 #include "tcp-lite/ip.h"
 #include "tcp-lite/neigh.h"
+#include "tcp-lite/pmtu.h"
 
 enum {
 	DEFAULT_HOP_LIMIT = 64,
+	FRAGMENT_BYTES = 8, /* IPv6's fragment header */
 	ND_HOP_LIMIT = 255, /* RFC 4861 section 3.1: proof that no router was crossed */
 };
 
@@ -25,6 +29,12 @@ struct hop {
 	struct perch_ip next;
 	struct perch_neigh *neigh; /* or NULL */
 	bool is_nd;                /* neighbour discovery itself asks no questions back */
+};
+
+/* From whom to whom a transport segment goes. */
+struct segment {
+	const struct perch_ip *src, *dst;
+	uint8_t proto, hop_limit;
 };
 
 struct transport {
@@ -85,7 +95,7 @@ static uint32_t flow_label(const struct perch_net *net, const struct rte_mbuf *m
 	return (uint32_t)(h >> 44); /* 20 bits */
 }
 
-/* DF is set and nothing here fragments, so the identification may be anything (RFC 6864). */
+/* DF is set, so the identification may be anything (RFC 6864). */
 static bool push_ip4(struct rte_mbuf *m, const struct perch_ip *src, const struct perch_ip *dst,
 	uint8_t proto, uint8_t hop_limit, uint64_t ol_flags, uint32_t offloads)
 {
@@ -135,34 +145,153 @@ static int refuse(struct perch_net *net, struct rte_mbuf *m, enum perch_drop why
 	return err;
 }
 
-static int send_to_hop(struct perch_net *net, struct rte_mbuf *m, const struct perch_ip *src,
-	const struct perch_ip *dst, uint8_t proto, uint8_t hop_limit, const struct hop *hop)
+static int hand_on(struct perch_net *net, struct rte_mbuf *m, const struct hop *hop)
 {
-	const struct perch_net_if *nif = &net->cfg.ifs[hop->ifidx];
-	bool v4 = perch_ip_is_v4(dst);
-	uint16_t l3_len = v4 ? sizeof(struct rte_ipv4_hdr) : sizeof(struct rte_ipv6_hdr);
-	uint64_t ol_flags;
-	bool pushed;
-
-	if (unlikely(m->pkt_len + l3_len > nif->mtu))
-		return refuse(net, m, PERCH_DROP_too_big, -EMSGSIZE);
-	/* What the receiving or an earlier transmission left behind is not for this one. */
-	m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
-	m->l2_len = sizeof(struct rte_ether_hdr);
-	m->l3_len = l3_len;
-	ol_flags = checksum(m, src, dst, proto, nif->tx_offloads);
-	if (hop_limit == 0)
-		hop_limit = DEFAULT_HOP_LIMIT;
-	if (v4)
-		pushed = push_ip4(m, src, dst, proto, hop_limit, ol_flags, nif->tx_offloads);
-	else
-		pushed = push_ip6(m, src, dst, proto, hop_limit, ol_flags,
-			flow_label(net, m, src, dst, proto));
-	if (unlikely(!pushed))
-		return refuse(net, m, PERCH_DROP_no_headroom, -ENOBUFS);
 	if (likely(hop->neigh))
 		return perch_neigh_send(net, hop->neigh, m, !hop->is_nd);
 	return perch_neigh_send_group(net, hop->ifidx, &hop->next, m);
+}
+
+/* ---- fragments ------------------------------------------------------------------------------ */
+
+/* RFC 6864 section 4.3 wants them not to repeat towards one destination, RFC 7739 not to be
+ * guessed: a keyed start for each destination, and counters that few share. */
+static uint32_t next_id(struct perch_net *net, const struct perch_ip *src,
+	const struct perch_ip *dst)
+{
+	uint32_t key, h;
+
+	memcpy(&key, net->cfg.secret + 4, sizeof(key));
+	h = rte_jhash_32b(dst->w, 4, rte_jhash_32b(src->w, 4, key));
+	return h + net->ip_id[h >> 8 & (RTE_DIM(net->ip_id) - 1)]++;
+}
+
+/* Which part of which datagram. */
+struct slice {
+	uint32_t id, at, len;
+	bool more;
+};
+
+static bool push_fragment4(struct rte_mbuf *m, const struct perch_ip *src,
+	const struct perch_ip *dst, uint8_t proto, uint8_t hop_limit, const struct slice *s)
+{
+	struct rte_ipv4_hdr *ip;
+
+	if (!push_ip4(m, src, dst, proto, hop_limit, 0, 0))
+		return false;
+	ip = rte_pktmbuf_mtod(m, struct rte_ipv4_hdr *);
+	ip->packet_id = (uint16_t)s->id;
+	ip->fragment_offset = rte_cpu_to_be_16((uint16_t)(s->at / RTE_IPV4_HDR_OFFSET_UNITS |
+		(s->more ? RTE_IPV4_HDR_MF_FLAG : 0)));
+	ip->hdr_checksum = 0;
+	ip->hdr_checksum = rte_ipv4_cksum(ip);
+	return true;
+}
+
+static bool push_fragment6(struct rte_mbuf *m, const struct perch_ip *src,
+	const struct perch_ip *dst, uint8_t proto, uint8_t hop_limit, const struct slice *s)
+{
+	uint8_t *h = (uint8_t *)rte_pktmbuf_prepend(m, FRAGMENT_BYTES);
+
+	if (!h)
+		return false;
+	h[0] = proto;
+	h[1] = 0;
+	h[2] = (uint8_t)(s->at >> 8);
+	h[3] = (uint8_t)(s->at | s->more);
+	memcpy(h + 4, &s->id, sizeof(s->id));
+	return push_ip6(m, src, dst, IPPROTO_FRAGMENT, hop_limit, 0, 0);
+}
+
+/* A packet with the bytes of whole from s->at on, as data; they are copied. */
+static struct rte_mbuf *cut(struct perch_net *net, const struct rte_mbuf *whole,
+	const struct slice *s)
+{
+	struct rte_mbuf *m = perch_net_alloc(net);
+	const void *from;
+	char *to;
+
+	if (!m)
+		return NULL;
+	to = rte_pktmbuf_append(m, (uint16_t)s->len);
+	from = rte_pktmbuf_read(whole, s->at, s->len, to);
+	if (from != to)
+		memcpy(to, from, s->len);
+	return m;
+}
+
+/* A datagram longer than its path takes (RFC 791, RFC 8200 section 4.5). All its fragments go, or
+ * what the first that could not be made leaves behind will time out at the receiver. */
+static int send_fragments(struct perch_net *net, struct rte_mbuf *whole, const struct segment *g,
+	const struct hop *hop, uint16_t mtu)
+{
+	bool v4 = perch_ip_is_v4(g->dst), pushed;
+	uint16_t headers = v4 ? sizeof(struct rte_ipv4_hdr)
+	                      : sizeof(struct rte_ipv6_hdr) + FRAGMENT_BYTES;
+	uint32_t room = RTE_MIN((uint32_t)mtu - headers,
+		rte_pktmbuf_data_room_size(net->pool) - (uint32_t)RTE_PKTMBUF_HEADROOM) & ~7U;
+	struct slice s = {.id = next_id(net, g->src, g->dst)};
+	struct rte_mbuf *m;
+	int rc = 0;
+
+	if (net->n_tx + whole->pkt_len / room + 1 > PERCH_NET_TX)
+		return refuse(net, whole, PERCH_DROP_tx_queue_full, -ENOBUFS);
+	for (; s.at < whole->pkt_len && rc == 0; s.at += s.len) {
+		s.len = RTE_MIN(room, whole->pkt_len - s.at);
+		s.more = s.at + s.len < whole->pkt_len;
+		m = cut(net, whole, &s);
+		if (!m) {
+			rc = -ENOBUFS;
+			break;
+		}
+		pushed = v4 ? push_fragment4(m, g->src, g->dst, g->proto, g->hop_limit, &s)
+		            : push_fragment6(m, g->src, g->dst, g->proto, g->hop_limit, &s);
+		rc = pushed ? hand_on(net, m, hop)
+		            : refuse(net, m, PERCH_DROP_no_headroom, -ENOBUFS);
+	}
+	rte_pktmbuf_free(whole);
+	return rc;
+}
+
+/* ---- one packet ----------------------------------------------------------------------------- */
+
+/* TCP cuts its data itself; its segments never become fragments. */
+static bool may_fragment(uint8_t proto)
+{
+	return proto != IPPROTO_TCP;
+}
+
+static int send_to_hop(struct perch_net *net, struct rte_mbuf *m, const struct segment *g,
+	const struct hop *hop)
+{
+	const struct perch_net_if *nif = &net->cfg.ifs[hop->ifidx];
+	bool v4 = perch_ip_is_v4(g->dst), pushed;
+	uint16_t l3_len = v4 ? sizeof(struct rte_ipv4_hdr) : sizeof(struct rte_ipv6_hdr);
+	uint16_t mtu = nif->mtu;
+	uint64_t ol_flags;
+
+	/* What the receiving or an earlier transmission left behind is not for this one. */
+	m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+	if (may_fragment(g->proto))
+		mtu = perch_pmtu_of(net, g->dst, mtu);
+	if (unlikely(m->pkt_len + l3_len > mtu)) {
+		if (!may_fragment(g->proto) || m->pkt_len + (v4 ? l3_len : 0) > UINT16_MAX)
+			return refuse(net, m, PERCH_DROP_too_big, -EMSGSIZE);
+		checksum(m, g->src, g->dst, g->proto, 0);
+		return send_fragments(net, m, g, hop, mtu);
+	}
+	m->l2_len = perch_ether_len(net, hop->ifidx);
+	m->l3_len = l3_len;
+	ol_flags = checksum(m, g->src, g->dst, g->proto, nif->tx_offloads);
+	if (v4)
+		pushed = push_ip4(m, g->src, g->dst, g->proto, g->hop_limit, ol_flags,
+			nif->tx_offloads);
+	else
+		pushed = push_ip6(m, g->src, g->dst, g->proto, g->hop_limit, ol_flags,
+			flow_label(net, m, g->src, g->dst, g->proto));
+	if (unlikely(!pushed))
+		return refuse(net, m, PERCH_DROP_no_headroom, -ENOBUFS);
+	return hand_on(net, m, hop);
 }
 
 /* A source address that is on one interface only decides for destinations that are on all. */
@@ -184,11 +313,12 @@ static bool is_group(const struct perch_net *net, const struct perch_ip *ip)
 int perch_ip_send(struct perch_net *net, struct rte_mbuf *m, const struct perch_ip *src,
 	const struct perch_ip *dst, uint8_t proto, uint8_t hop_limit, struct perch_path *path)
 {
+	struct segment g = {src, dst, proto, hop_limit ? hop_limit : DEFAULT_HOP_LIMIT};
 	struct hop hop = {.neigh = path ? perch_neigh_recall(net, path) : NULL};
 
 	if (likely(hop.neigh)) {
 		hop.ifidx = hop.neigh->ifidx;
-		return send_to_hop(net, m, src, dst, proto, hop_limit, &hop);
+		return send_to_hop(net, m, &g, &hop);
 	}
 	if (perch_ip_is_v4(src) != perch_ip_is_v4(dst) || find_hop(net, src, dst, &hop) < 0)
 		return refuse(net, m, PERCH_DROP_no_route, -ENETUNREACH);
@@ -199,12 +329,13 @@ int perch_ip_send(struct perch_net *net, struct rte_mbuf *m, const struct perch_
 		if (path)
 			*path = perch_neigh_path(net, hop.neigh);
 	}
-	return send_to_hop(net, m, src, dst, proto, hop_limit, &hop);
+	return send_to_hop(net, m, &g, &hop);
 }
 
 int perch_ip_send_nd(struct perch_net *net, unsigned ifidx, struct rte_mbuf *m,
 	const struct perch_ip *src, const struct perch_ip *dst)
 {
+	struct segment g = {src, dst, IPPROTO_ICMPV6, ND_HOP_LIMIT};
 	struct hop hop = {.ifidx = ifidx, .next = *dst, .is_nd = true};
 
 	if (!is_group(net, dst)) {
@@ -212,7 +343,7 @@ int perch_ip_send_nd(struct perch_net *net, unsigned ifidx, struct rte_mbuf *m,
 		if (!hop.neigh)
 			hop.neigh = perch_neigh_add(net, ifidx, dst);
 	}
-	return send_to_hop(net, m, src, dst, IPPROTO_ICMPV6, ND_HOP_LIMIT, &hop);
+	return send_to_hop(net, m, &g, &hop);
 }
 
 /* RFC 2113, before it the IPv4 header, which is one word longer than usual. */

@@ -8,12 +8,14 @@
 
 #include "tcp-lite/arp.h"
 #include "tcp-lite/ether.h"
+#include "tcp-lite/frag.h"
 #include "tcp-lite/icmp.h"
 #include "tcp-lite/igmp.h"
 #include "tcp-lite/ip.h"
 #include "tcp-lite/mcast.h"
 #include "tcp-lite/nd.h"
 #include "tcp-lite/neigh.h"
+#include "tcp-lite/pmtu.h"
 #include "tcp-lite/tcp.h"
 #include "tcp-lite/udp.h"
 
@@ -24,6 +26,7 @@ enum net_limits {
 	MTU_MIN = 576,      /* RFC 1122 section 3.3.3 */
 	MTU6_MIN = 1280,    /* RFC 8200 section 5 */
 	ANNOUNCEMENTS = 2,  /* ANNOUNCE_NUM of RFC 5227 section 1.1 */
+	VLAN_MAX = 4094,    /* IEEE 802.1Q: 4095 is reserved */
 	MEMBERSHIPS_MAX = 16384, /* slots are 16 bits, and there are more groups and sources */
 };
 
@@ -62,6 +65,8 @@ static bool if_ok(const struct perch_net_if *nif)
 	if ((nif->has_gw4 && !perch_ip_is_v4(&nif->gw4)) ||
 		(nif->has_gw6 && perch_ip_is_v4(&nif->gw6)))
 		return false;
+	if (nif->vlan > VLAN_MAX)
+		return false;
 	return nif->mtu >= (has_ip6(nif) ? MTU6_MIN : MTU_MIN);
 }
 
@@ -92,6 +97,7 @@ static void fill_defaults(struct perch_net_config *cfg)
 	DEFAULT(cfg->max_udp, 64);
 	DEFAULT(cfg->max_neighbours, 1024);
 	DEFAULT(cfg->max_memberships, 256);
+	DEFAULT(cfg->max_reassemblies, 32);
 	DEFAULT(cfg->sndbuf_bytes, 256 * 1024);
 	DEFAULT(cfg->rcvbuf_bytes, 256 * 1024);
 	DEFAULT(cfg->backlog, 1024);
@@ -104,7 +110,7 @@ static void fill_defaults(struct perch_net_config *cfg)
 }
 
 struct layout { /* offsets of the parts */
-	size_t tcp, udp, neigh, icmp, groups, end;
+	size_t tcp, udp, neigh, icmp, groups, frags, pmtu, end;
 };
 
 static size_t place(size_t *end, size_t bytes)
@@ -125,6 +131,8 @@ static struct layout layout_of(const struct perch_net_config *cfg)
 	l.neigh = place(&l.end, perch_neigh_bytes(cfg));
 	l.icmp = place(&l.end, perch_icmp_bytes(cfg));
 	l.groups = place(&l.end, perch_mcast_bytes(cfg));
+	l.frags = place(&l.end, perch_frag_bytes(cfg));
+	l.pmtu = place(&l.end, perch_pmtu_bytes(cfg));
 	return l;
 }
 
@@ -169,6 +177,10 @@ int perch_net_open(struct perch_net **out, void *mem, const struct perch_net_con
 	perch_neigh_init(net, (uint8_t *)mem + l.neigh);
 	perch_udp_init(net, (uint8_t *)mem + l.udp);
 	perch_mcast_init(net, (uint8_t *)mem + l.groups);
+	perch_frag_init(net, (uint8_t *)mem + l.frags);
+	perch_pmtu_init(net, (uint8_t *)mem + l.pmtu);
+	for (i = 0; i < RTE_DIM(net->ip_id); i++)
+		net->ip_id[i] = (uint16_t)perch_net_random(net);
 	perch_tcp_init(net, (uint8_t *)mem + l.tcp);
 	*out = net;
 	return 0;
@@ -305,12 +317,15 @@ void perch_net_tick(struct perch_net *net, int64_t now_ns)
 		announce(net);
 	perch_neigh_tick(net);
 	perch_mcast_tick(net);
+	perch_frag_tick(net);
 }
 
 int64_t perch_net_next_tick(const struct perch_net *net)
 {
-	return RTE_MIN(RTE_MIN(net->announce_ns, perch_neigh_next_tick(net)),
-		perch_mcast_next_tick(net));
+	int64_t a = RTE_MIN(net->announce_ns, perch_neigh_next_tick(net));
+	int64_t b = RTE_MIN(perch_mcast_next_tick(net), perch_frag_next_tick(net));
+
+	return RTE_MIN(a, b);
 }
 
 /* ---- packets and flows out ------------------------------------------------------------------ */

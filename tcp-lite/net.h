@@ -57,6 +57,7 @@ struct perch_net_addr {
 struct perch_net_if {
 	struct rte_ether_addr mac;
 	uint16_t mtu;         /* bytes of the IP packet; 0 = 1500; at least 1280 with IPv6 */
+	uint16_t vlan;        /* 802.1Q VLAN of all frames, 1 to 4094; 0: untagged */
 	uint32_t tx_offloads; /* enum perch_net_offload */
 	uint8_t n_addrs;
 	bool has_gw4, has_gw6;
@@ -79,6 +80,7 @@ struct perch_net_config { /* zero means default */
 	uint32_t max_udp;        /* bound UDP sockets; default 64 */
 	uint32_t max_neighbours; /* default 1,024 */
 	uint32_t max_memberships; /* a socket, a group and a source; default 256 */
+	uint32_t max_reassemblies; /* fragmented datagrams at a time, 66 KB each; default 32 */
 
 	uint32_t sndbuf_bytes, rcvbuf_bytes; /* per connection; default 256 KB each */
 	uint32_t backlog;           /* half-open and not yet accepted, per listener; default 1,024 */
@@ -128,6 +130,8 @@ struct perch_neigh_table;
 struct perch_icmp;
 struct perch_mcast;
 struct perch_mcast_table;
+struct perch_frag_table;
+struct perch_pmtu_table;
 
 struct perch_net {
 	int64_t now_ns; /* the time given to the entry point that is running */
@@ -140,6 +144,9 @@ struct perch_net {
 	struct perch_neigh_table *neigh;
 	struct perch_icmp *icmp;
 	struct perch_mcast_table *groups;
+	struct perch_frag_table *frags;
+	struct perch_pmtu_table *pmtu;
+	uint16_t ip_id[16]; /* counters of fragmented datagrams, spread over destinations */
 	uint32_t group_gen; /* changes with perch_mcast_macs() */
 	uint64_t rng;
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
@@ -197,6 +204,7 @@ struct perch_rx {
 	bool learn_only;          /* came through perch_net_learn */
 	bool to_group;            /* destination MAC or IP is broadcast or multicast */
 	bool is_arp;              /* not IP: data starts at the ARP header, addresses are not set */
+	bool borrowed;            /* reassembled, in a buffer that must come back soon */
 	bool router_alert;        /* with that option (RFC 2711) */
 	const struct perch_mcast *group; /* joined, that the packet is for; else NULL */
 };

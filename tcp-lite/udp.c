@@ -11,6 +11,7 @@
 #include "tcp-lite/icmp.h"
 #include "tcp-lite/ip.h"
 #include "tcp-lite/mcast.h"
+#include "tcp-lite/tcp.h"
 #include "tcp-lite/udp.h"
 
 enum udp_limits {
@@ -93,9 +94,26 @@ static struct perch_udp *lookup(
 	return u ? u : find(t, &any, lport);
 }
 
-bool perch_udp_is_bound(const struct perch_net *net, const struct perch_ip *laddr, uint16_t lport)
+static bool takes_from(const struct perch_udp *u, const struct perch_ip *raddr, uint16_t rport)
 {
-	return lookup(net->udp, laddr, lport) != NULL;
+	return likely(u->rport == 0) || (u->rport == rport && perch_ip_equal(&u->raddr, raddr));
+}
+
+/* RFC 1122 section 4.1.3.3: errors are for whoever sent the datagram. An unconnected socket cannot
+ * tell which one it was about, so it is not told; a path's MTU has no need of that. */
+bool perch_udp_report(struct perch_net *net, const struct perch_icmp_error *e)
+{
+	struct perch_udp *u = lookup(net->udp, &e->laddr, e->lport);
+
+	if (!u)
+		return false;
+	if (u->rport == 0 || e->err == -EMSGSIZE)
+		return true;
+	if (!takes_from(u, &e->raddr, e->rport))
+		return false;
+	u->error = e->err;
+	perch_net_mark_ready(net, &u->flow, PERCH_FLOW_READABLE);
+	return true;
 }
 
 /* RFC 6056 section 3.3.1, algorithm 1: a random start, then the next free one. 0: all taken. */
@@ -175,6 +193,25 @@ void perch_udp_close(struct perch_net *net, struct perch_udp *u)
 	t->next[slot] = t->free;
 	t->free = slot;
 	u->lport = 0;
+}
+
+int perch_udp_connect(
+	struct perch_net *net, struct perch_udp *u, const struct perch_ip *raddr, uint16_t rport)
+{
+	struct perch_ip next_hop;
+	unsigned ifidx;
+
+	u->error = 0;
+	u->rport = 0;
+	if (rport == 0)
+		return 0;
+	if (perch_ip_is_multicast(raddr) || perch_ip_is_broadcast(net, raddr))
+		return -EINVAL;
+	if (perch_ip_route(net, raddr, &ifidx, &next_hop, NULL) < 0)
+		return -ENETUNREACH;
+	u->raddr = *raddr;
+	u->rport = rport;
+	return 0;
 }
 
 struct rte_mbuf *perch_udp_take(struct perch_udp *u)
@@ -287,7 +324,7 @@ void perch_udp_input(struct perch_net *net, struct perch_rx *rx)
 		return;
 	}
 	u = lookup(net->udp, &rx->dst, rte_be_to_cpu_16(udp->dst_port));
-	if (!u)
+	if (!u || !takes_from(u, &rx->src, rte_be_to_cpu_16(udp->src_port)))
 		refuse_port(net, rx);
 	else if (u->queued >= u->queue_max)
 		perch_rx_drop(net, rx, PERCH_DROP_udp_queue_full);
@@ -325,14 +362,13 @@ static int choose_source(struct perch_net *net, const struct perch_udp *u,
 	bool v4 = perch_ip_is_v4(dst);
 	struct perch_ip next_hop;
 	unsigned ifidx;
-	size_t headers = sizeof(struct rte_udp_hdr) +
-		(v4 ? sizeof(struct rte_ipv4_hdr) : sizeof(struct rte_ipv6_hdr));
+	size_t headers = sizeof(struct rte_udp_hdr) + (v4 ? sizeof(struct rte_ipv4_hdr) : 0);
 
 	if (perch_ip_route(net, dst, &ifidx, &next_hop, src) < 0) {
 		net->drops[PERCH_DROP_no_route]++;
 		return -ENETUNREACH;
 	}
-	if (len + headers > net->cfg.ifs[ifidx].mtu) {
+	if (len + headers > UINT16_MAX) {
 		net->drops[PERCH_DROP_too_big]++;
 		return -EMSGSIZE;
 	}

@@ -360,13 +360,13 @@ static void udp_send_refusals(void)
 {
 	struct perch_ip peer = packets_ip("10.0.0.2"), peer6 = packets_ip("fd00::2");
 	struct perch_ip not_ours = packets_ip("10.0.0.9");
-	static const uint8_t data[1473];
+	static const uint8_t data[65528];
 	struct perch_udp *u;
 
 	lab_open(&lab);
 	perch_udp_open(lab.net, &any, 7, 0, &u);
-	CU_ASSERT_EQUAL(perch_udp_send(lab.net, u, &any, &peer, 1, data, 1473), -EMSGSIZE);
-	CU_ASSERT_EQUAL(perch_udp_send(lab.net, u, &any, &peer6, 1, data, 1453), -EMSGSIZE);
+	CU_ASSERT_EQUAL(perch_udp_send(lab.net, u, &any, &peer, 1, data, 65508), -EMSGSIZE);
+	CU_ASSERT_EQUAL(perch_udp_send(lab.net, u, &any, &peer6, 1, data, 65528), -EMSGSIZE);
 	CU_ASSERT_EQUAL(perch_udp_send(lab.net, u, &any, &any, 1, data, 1), -ENETUNREACH);
 	CU_ASSERT_EQUAL(
 		perch_udp_send(lab.net, u, &not_ours, &peer, 1, data, 1), -EADDRNOTAVAIL);
