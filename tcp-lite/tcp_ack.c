@@ -134,6 +134,7 @@ void perch_tcp_acked(struct perch_net *net, struct perch_tcb *c, const struct pe
 	c->snd_una = s->ack;
 	measure(net, c, &a);
 	c->backoff = c->retries = 0;
+	c->marks &= (uint16_t)~TCB_RESEND; /* a FIN that timed out has arrived after all */
 	if (c->outbox)
 		take_news(net, c, &a);
 	if (c->marks & TCB_WANTS_ROOM)

@@ -287,6 +287,7 @@ void perch_tcp_opened(struct perch_net *net, struct perch_tcb *c, const struct p
 	c->snd_wl1 = s->seq;
 	c->snd_wnd_max = RTE_MAX(c->snd_wnd_max, (uint16_t)(c->snd_wnd >> c->snd_scale));
 	c->backoff = c->retries = 0;
+	c->marks &= (uint16_t)~TCB_RESEND; /* of our SYN, which has arrived */
 	c->error = 0;
 	net->tcp->cc->open(c);
 	perch_tcp_timer_restart(net, c);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Two TCP stacks, a wire that is unkind to them, and applications with habits, all from one seed
  * and under virtual time. What must hold: every byte arrives, once and in order; the windows are
- * respected; nothing stalls for longer than backing off allows; and in the end nothing is left.
+ * respected; nothing stalls for longer than backing off explains; and in the end no connection, no
+ * timer and no packet buffer is left.
  *
- *	sim_tcp [--seeds FIRST..LAST] [--seed N [--pcap FILE]] [--plant byte|blackhole]
+ *	sim_tcp [--seeds FIRST..LAST] [--seed N [--pcap FILE]] [--plant byte|blackhole|window|leak]
+ *
+ * The tests run a few hundred seeds. Before a release: sim_tcp --seeds 1..100000, some minutes.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -23,6 +26,10 @@ enum {
 	FLOWS = 8, /* of each host */
 };
 #define SECOND INT64_C(1000000000)
+
+/* Undisturbed by the wire, whoever waits is waiting for a reader who sleeps, for the longest RTO
+ * (60 s), or for what a delayed ACK and a pause of the applications add to that. */
+#define STALL_MOST (95 * SECOND)
 
 struct habits {
 	uint64_t to_send;
@@ -54,6 +61,8 @@ struct world {
 	struct host hosts[2];
 	struct wire wire;
 	bool simultaneous, abrupt;
+	uint64_t progress;       /* a sum that changes with each step forward ... */
+	int64_t progressed_ns;   /* ... and when it last did */
 	const char *wrong;
 };
 
@@ -93,6 +102,21 @@ static void choose_wire(struct wire_config *c, struct rng *r)
 	c->jitter_ns = rng_chance(r, 0.3) ? c->delay_ns : 0;
 }
 
+/* A long stream in tiny segments proves no more than a shorter one. */
+static void choose_meddling(struct world *w, struct rng *r)
+{
+	static const uint16_t sizes[] = {1, 64, 100, 256, 536, 1000};
+	struct wire_config *c = &w->wire.cfg;
+	int i;
+
+	if (rng_chance(r, 0.3))
+		c->strip = (unsigned)rng_below(r, 16);
+	if (rng_chance(r, 0.2))
+		c->mss_most = sizes[rng_below(r, 6)];
+	for (i = 0; i < 2 && c->mss_most; i++)
+		w->hosts[i].h.to_send = RTE_MIN(w->hosts[i].h.to_send, 100u * c->mss_most + 1000);
+}
+
 static void choose_habits(struct habits *h, struct rng *r)
 {
 	static const uint64_t sizes[] = {0, 1, 100, 1448, 10000, 100000, 400000};
@@ -119,6 +143,7 @@ static void choose_net(struct perch_net_config *c, struct rng *r)
 	c->delack_ns = rng_chance(r, 0.3) ? 40000000 : 0;
 	c->rto_min_ns = rng_chance(r, 0.3) ? 200000000 : 5000000;
 	c->ifs[0].mtu = rng_chance(r, 0.2) ? 1280 : 1500;
+	c->keepalive_ns = rng_chance(r, 0.2) ? SECOND : 0;
 	c->seed = rng_next(r);
 	memcpy(c->secret, &c->seed, sizeof(c->seed));
 }
@@ -170,6 +195,7 @@ static void open_world(struct world *w, uint64_t seed, enum plant plant)
 		w->abrupt = true;
 		w->hosts[rng_below(&r, 2)].h.quits_after = 1 + rng_below(&r, 50000);
 	}
+	choose_meddling(w, &r);
 	if (plant != PLANT_NOTHING) { /* enough to go wrong, and nothing else that does */
 		w->abrupt = false;
 		w->hosts[0].h.to_send = 200000;
@@ -177,6 +203,7 @@ static void open_world(struct world *w, uint64_t seed, enum plant plant)
 		w->hosts[0].h.quits_after = w->hosts[1].h.quits_after = 0;
 	}
 	w->wire.rng.state = rng_next(&r);
+	w->progressed_ns = w->now_ns;
 }
 
 /* ---- applications --------------------------------------------------------------------------- */
@@ -325,6 +352,22 @@ static void deliver(struct world *w)
 		perch_net_input(w->hosts[to].net, 0, &m, 1, w->now_ns);
 }
 
+/* Abrupt ends may leave one side waiting for ever. */
+static void judge_progress(struct world *w, int64_t next_ns)
+{
+	uint64_t sum = 0;
+	unsigned i;
+
+	for (i = 0; i < 2; i++)
+		sum += w->hosts[i].sent + w->hosts[i].received + w->hosts[i].shut +
+			w->hosts[i].ended + w->hosts[i].closed + (w->hosts[i].c != NULL);
+	if (sum != w->progress)
+		w->progressed_ns = w->now_ns;
+	w->progress = sum;
+	if (!w->abrupt && next_ns - RTE_MAX(w->progressed_ns, w->wire.disturbed_ns) > STALL_MOST)
+		complain(w, "nothing moves, for longer than backing off explains");
+}
+
 /* Step to the next event until `until`, or until nothing is left to happen. */
 static void run(struct world *w, int64_t until_ns, bool to_the_end)
 {
@@ -339,6 +382,8 @@ static void run(struct world *w, int64_t until_ns, bool to_the_end)
 			return;
 		next_ns = RTE_MIN(host_next(w, &w->hosts[0]), host_next(w, &w->hosts[1]));
 		next_ns = RTE_MIN(next_ns, wire_next(&w->wire));
+		if (!to_the_end)
+			judge_progress(w, next_ns);
 		if (next_ns > until_ns)
 			return;
 		w->now_ns = RTE_MAX(next_ns, w->now_ns + 1);
@@ -392,11 +437,17 @@ static void judge(struct world *w)
 
 static void judge_leftovers(struct world *w)
 {
-	int i;
+	int i, k;
 
-	for (i = 0; i < 2; i++)
-		if (perch_tcp_counters(w->hosts[i].net)->flows != 0 && w->hosts[i].closed)
+	for (i = 0; i < 2; i++) {
+		const struct perch_tcp_counters *c = perch_tcp_counters(w->hosts[i].net);
+
+		if (c->flows != 0 && w->hosts[i].closed)
 			complain(w, "a connection is left over");
+		for (k = 0; k < FLOWS && c->flows == 0; k++)
+			if (w->hosts[i].deadlines_ns[k] != PERCH_NET_NEVER)
+				complain(w, "a timer is left over");
+	}
 }
 
 static const char *run_seed(uint64_t seed, enum plant plant, const char *pcap)
@@ -447,6 +498,22 @@ static bool start_eal(void)
 	return pool != NULL;
 }
 
+static bool plant_called(const char *name, enum plant *out)
+{
+	static const char *const names[] = {
+		[PLANT_BYTE] = "byte",
+		[PLANT_BLACKHOLE] = "blackhole",
+		[PLANT_WINDOW] = "window",
+		[PLANT_LEAK] = "leak",
+	};
+	unsigned i;
+
+	for (i = PLANT_BYTE; i <= PLANT_LEAK; i++)
+		if (strcmp(name, names[i]) == 0)
+			*out = (enum plant)i;
+	return *out != PLANT_NOTHING;
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t first = 1, last = 300, seed, failed = 0;
@@ -462,14 +529,14 @@ int main(int argc, char **argv)
 			;
 		else if (strcmp(argv[i], "--pcap") == 0)
 			pcap = argv[i + 1];
-		else if (strcmp(argv[i], "--plant") == 0)
-			plant = strcmp(argv[i + 1], "byte") == 0 ? PLANT_BYTE : PLANT_BLACKHOLE;
+		else if (strcmp(argv[i], "--plant") == 0 && plant_called(argv[i + 1], &plant))
+			;
 		else
 			break;
 	}
 	if (i != argc) {
 		fprintf(stderr, "usage: sim_tcp [--seeds FIRST..LAST] [--seed N [--pcap FILE]] "
-			"[--plant byte|blackhole]\n");
+			"[--plant byte|blackhole|window|leak]\n");
 		return 2;
 	}
 	if (!start_eal())

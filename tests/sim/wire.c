@@ -2,6 +2,7 @@
 #include "tests/sim/wire.h"
 
 #include <netinet/in.h>
+#include <string.h>
 
 #include <rte_ether.h>
 #include <rte_ip.h>
@@ -104,34 +105,45 @@ static void break_rule(struct wire *w, const char *rule)
 
 /* RFC 9293 section 3.8.6: the right edge never moves left, and nobody sends beyond it (but for a
  * probe of a closed window). */
-static void watch(struct wire *w, unsigned from, struct rte_mbuf *m)
+static void watch(struct wire *w, unsigned from, struct wire_packet *p)
 {
 	struct wire_end *e = &w->ends[from], *peer = &w->ends[!from];
-	uint32_t seq, edge, wnd;
+	uint32_t seq, wnd;
 	struct view v;
 	bool syn;
 
-	if (!look(m, &v) || v.tcp->tcp_flags & RTE_TCP_RST_FLAG)
+	if (!look(p->m, &v) || v.tcp->tcp_flags & RTE_TCP_RST_FLAG)
 		return;
 	syn = v.tcp->tcp_flags & RTE_TCP_SYN_FLAG;
 	seq = rte_be_to_cpu_32(v.tcp->sent_seq);
 	if (syn) {
-		e->seen = e->synced = false;
+		e->seen = e->known = false;
 		learn_scale(e, v.tcp);
 	}
 	if (v.tcp->tcp_flags & RTE_TCP_ACK_FLAG) {
 		wnd = rte_be_to_cpu_16(v.tcp->rx_win);
 		if (!syn && e->scaled && peer->scaled)
 			wnd <<= e->scale;
-		edge = rte_be_to_cpu_32(v.tcp->recv_ack) + wnd;
-		if (e->seen && (int32_t)(edge - e->right_edge) < 0)
+		p->edge = rte_be_to_cpu_32(v.tcp->recv_ack) + wnd;
+		p->offers = true;
+		if (e->seen && (int32_t)(p->edge - e->right_edge) < 0)
 			break_rule(w, "a window's right edge moved left");
-		e->right_edge = edge;
+		e->right_edge = p->edge;
 		e->seen = true;
 	}
-	if (v.payload > 0 && peer->seen && (int32_t)(seq + v.payload - peer->right_edge) > 0)
-		break_rule(w, "data was sent beyond the peer's window");
+	if (v.payload > 0 && peer->known && (int32_t)(seq + v.payload - peer->known_edge) > 0)
+		break_rule(w, "data was sent beyond the window that had arrived");
 	w->tcp_payloads += v.payload > 0;
+}
+
+static void watch_arrival(struct wire *w, const struct wire_packet *p)
+{
+	struct wire_end *e = &w->ends[!p->to];
+
+	if (!p->offers || (e->known && (int32_t)(p->edge - e->known_edge) <= 0))
+		return;
+	e->known_edge = p->edge;
+	e->known = true;
 }
 
 /* ---- the wire ------------------------------------------------------------------------------- */
@@ -177,51 +189,100 @@ static void corrupt(struct wire *w, struct rte_mbuf *m)
 	eth[14 + rng_below(&w->rng, m->data_len - 14)] ^= (uint8_t)(1 << rng_below(&w->rng, 8));
 }
 
-/* A planted bug: one payload byte is another, and the checksum says that it is right. */
-static void plant_byte(struct wire *w, struct rte_mbuf *m)
+static void fix_checksum(struct view *v)
+{
+	v->tcp->cksum = 0;
+	v->tcp->cksum = v->v4 ? rte_ipv4_udptcp_cksum((void *)((uint8_t *)v->tcp - 20), v->tcp)
+	                      : rte_ipv6_udptcp_cksum((void *)((uint8_t *)v->tcp - 40), v->tcp);
+}
+
+/* What middleboxes do to SYNs: options become NOPs, and the MSS smaller. */
+static void meddle(struct wire *w, struct rte_mbuf *m)
+{
+	static const unsigned strips[9] = {
+		[2] = STRIP_MSS, [3] = STRIP_SCALE, [4] = STRIP_SACK, [8] = STRIP_TIMES};
+	uint8_t *o, *end;
+	struct view v;
+
+	if (!look(m, &v) || !(v.tcp->tcp_flags & RTE_TCP_SYN_FLAG))
+		return;
+	o = (uint8_t *)(v.tcp + 1);
+	end = (uint8_t *)v.tcp + (v.tcp->data_off >> 4) * 4;
+	while (o < end && *o != 0) {
+		unsigned len = *o == 1 ? 1 : o[1], kind = *o;
+
+		if (kind == 2 && w->cfg.mss_most && (o[2] << 8 | o[3]) > w->cfg.mss_most) {
+			o[2] = (uint8_t)(w->cfg.mss_most >> 8);
+			o[3] = (uint8_t)w->cfg.mss_most;
+		}
+		if (kind < 9 && (w->cfg.strip & strips[kind]))
+			memset(o, 1, len);
+		o += len;
+	}
+	fix_checksum(&v);
+}
+
+static void plant(struct wire *w, struct rte_mbuf *m)
 {
 	struct view v;
-	uint8_t *p;
 
 	if (w->tcp_payloads != 5 || !look(m, &v) || v.payload == 0)
 		return;
-	p = (uint8_t *)v.tcp + (v.tcp->data_off >> 4) * 4;
-	p[0] ^= 0x55;
-	v.tcp->cksum = 0;
-	v.tcp->cksum = v.v4 ? rte_ipv4_udptcp_cksum((void *)((uint8_t *)v.tcp - 20), v.tcp)
-	                    : rte_ipv6_udptcp_cksum((void *)((uint8_t *)v.tcp - 40), v.tcp);
+	if (w->cfg.plant == PLANT_BYTE)
+		((uint8_t *)v.tcp)[(v.tcp->data_off >> 4) * 4] ^= 0x55;
+	if (w->cfg.plant == PLANT_WINDOW)
+		v.tcp->rx_win = 0;
+	if (w->cfg.plant == PLANT_LEAK)
+		rte_mbuf_refcnt_update(m, 1);
+	fix_checksum(&v);
+	w->tcp_payloads++;
 }
 
-static void carry(struct wire *w, unsigned from, const struct rte_mbuf *m, int64_t now_ns)
+static void carry(struct wire *w, const struct wire_packet *sent, int64_t now_ns)
 {
-	struct rte_mbuf *copy = rte_pktmbuf_copy(m, w->pool, 0, UINT32_MAX);
-	int64_t at_ns = now_ns + w->cfg.delay_ns;
+	struct wire_packet p = *sent;
 
-	if (!copy)
+	p.m = rte_pktmbuf_copy(sent->m, w->pool, 0, UINT32_MAX);
+	if (!p.m)
 		return;
+	p.order = w->order++;
+	p.at_ns = now_ns + w->cfg.delay_ns;
 	if (w->cfg.jitter_ns)
-		at_ns += (int64_t)rng_below(&w->rng, (uint64_t)w->cfg.jitter_ns);
-	if (rng_chance(&w->rng, w->cfg.reorder))
-		at_ns += w->cfg.delay_ns + (int64_t)rng_below(&w->rng, 2000000);
-	if (rng_chance(&w->rng, w->cfg.corrupt))
-		corrupt(w, copy);
-	if (rng_chance(&w->rng, w->cfg.truncate))
-		rte_pktmbuf_trim(copy, (uint16_t)rng_below(&w->rng, copy->pkt_len));
-	if (w->cfg.plant == PLANT_BYTE)
-		plant_byte(w, copy);
-	push(w, (struct wire_packet){at_ns, w->order++, copy, !from});
+		p.at_ns += (int64_t)rng_below(&w->rng, (uint64_t)w->cfg.jitter_ns);
+	if (rng_chance(&w->rng, w->cfg.reorder)) {
+		p.at_ns += w->cfg.delay_ns + (int64_t)rng_below(&w->rng, 2000000);
+		w->disturbed_ns = now_ns;
+	}
+	if (rng_chance(&w->rng, w->cfg.corrupt)) {
+		corrupt(w, p.m);
+		w->disturbed_ns = now_ns;
+	}
+	if (rng_chance(&w->rng, w->cfg.truncate)) {
+		rte_pktmbuf_trim(p.m, (uint16_t)rng_below(&w->rng, p.m->pkt_len));
+		w->disturbed_ns = now_ns;
+	}
+	push(w, p);
 }
 
 void wire_send(struct wire *w, unsigned from, struct rte_mbuf *m, int64_t now_ns)
 {
+	struct wire_packet p = {.m = m, .to = !from};
+
+	if (w->cfg.strip || w->cfg.mss_most)
+		meddle(w, m);
+	if (w->cfg.plant != PLANT_NOTHING)
+		plant(w, m);
 	record(w, m, now_ns);
-	watch(w, from, m);
+	watch(w, from, &p);
 	w->carried++;
-	if (w->n + 2 <= WIRE_ROOM && !rng_chance(&w->rng, w->cfg.loss) &&
-		!(w->cfg.plant == PLANT_BLACKHOLE && w->tcp_payloads > 5)) {
-		carry(w, from, m, now_ns);
+	if (w->cfg.plant == PLANT_BLACKHOLE && w->tcp_payloads > 5) {
+		/* nobody is told */
+	} else if (w->n + 2 > WIRE_ROOM || rng_chance(&w->rng, w->cfg.loss)) {
+		w->disturbed_ns = now_ns;
+	} else {
+		carry(w, &p, now_ns);
 		if (rng_chance(&w->rng, w->cfg.duplicate))
-			carry(w, from, m, now_ns);
+			carry(w, &p, now_ns);
 	}
 	rte_pktmbuf_free(m);
 }
@@ -238,6 +299,7 @@ struct rte_mbuf *wire_receive(struct wire *w, int64_t now_ns, unsigned *to)
 	if (w->n == 0 || w->heap[0].at_ns > now_ns)
 		return NULL;
 	p = pop(w);
+	watch_arrival(w, &p);
 	*to = p.to;
 	return p.m;
 }

@@ -20,12 +20,27 @@ uint64_t rng_next(struct rng *r);
 uint64_t rng_below(struct rng *r, uint64_t n);
 bool rng_chance(struct rng *r, double p);
 
-enum plant { PLANT_NOTHING, PLANT_BYTE, PLANT_BLACKHOLE };
+enum plant { /* a bug, to prove that the checks notice */
+	PLANT_NOTHING,
+	PLANT_BYTE,      /* one payload byte is changed under a right checksum */
+	PLANT_BLACKHOLE, /* from some packet on nothing arrives, silently */
+	PLANT_WINDOW,    /* one window is smaller than the last */
+	PLANT_LEAK,      /* one packet buffer is kept */
+};
+
+enum strip { /* options that a middlebox takes out of SYNs */
+	STRIP_SACK = 1u << 0,
+	STRIP_TIMES = 1u << 1,
+	STRIP_SCALE = 1u << 2,
+	STRIP_MSS = 1u << 3,
+};
 
 struct wire_config {
 	double loss, duplicate, reorder, corrupt, truncate; /* probabilities */
 	int64_t delay_ns, jitter_ns;
-	enum plant plant; /* a bug, to prove that the checks notice */
+	unsigned strip;      /* enum strip */
+	uint16_t mss_most;   /* MSS options are lowered to it; 0: they are not */
+	enum plant plant;
 };
 
 struct wire_packet {
@@ -33,15 +48,18 @@ struct wire_packet {
 	uint64_t order;
 	struct rte_mbuf *m;
 	unsigned to;
+	bool offers;   /* it acknowledges, and so offers a window ... */
+	uint32_t edge; /* ... up to here */
 };
 
 enum { WIRE_ROOM = 8192 };
 
 /* What one end has told the other about its window, to hold both to it. */
 struct wire_end {
-	bool seen, scaled, synced;
+	bool seen, scaled, known;
 	uint8_t scale;
-	uint32_t right_edge;
+	uint32_t right_edge; /* the last offer that was sent */
+	uint32_t known_edge; /* the furthest that has arrived at the other end */
 };
 
 struct wire {
@@ -53,6 +71,7 @@ struct wire {
 	uint64_t order, carried, tcp_payloads;
 	struct wire_end ends[2];
 	const char *broken; /* the first rule that was broken, or NULL */
+	int64_t disturbed_ns; /* when a packet was last lost, damaged or delayed */
 	FILE *pcap;
 };
 

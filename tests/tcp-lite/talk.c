@@ -781,24 +781,30 @@ void listens(void)
 	CU_ASSERT_EQUAL(perch_tcp_listen(talk.net, &any, talk.our_port, 0, &talk), 0);
 }
 
-static void begin_options(char *out, size_t size, const char *flags, const char *options)
+static void begin_options(
+	char *out, size_t size, const char *flags, uint32_t win, const char *options)
 {
-	snprintf(out, size, "%s %s <%s>", flags, flags[1] == 'A' ? "0 ack 1 win 65535" : "0 win 65535",
-		options);
+	snprintf(out, size, "%s 0%s win %u <%s>", flags, flags[1] == 'A' ? " ack 1" : "", win, options);
 	talk.ts_agreed = strstr(options, "ts ") != NULL;
 }
 
 void accepts(const char *options)
 {
-	char syn[160];
+	accepts_window(65535, options);
+}
 
-	begin_options(syn, sizeof(syn), "S", options);
+void accepts_window(uint32_t win, const char *options)
+{
+	char syn[160], ack[40];
+
+	begin_options(syn, sizeof(syn), "S", win, options);
+	snprintf(ack, sizeof(ack), "A 1 ack 1 win %u", win);
 	if (talk.ts_agreed)
 		talk.ts_val = parse(syn).ts_val;
 	listens();
 	rx(syn);
 	tx("SA 0 ack 1");
-	rx("A 1 ack 1");
+	rx(ack);
 	event(PERCH_FLOW_ACCEPTED);
 	no_tx();
 }
@@ -817,7 +823,7 @@ void connects(const char *options)
 
 	dials();
 	tx("S 0");
-	begin_options(syn, sizeof(syn), "SA", options);
+	begin_options(syn, sizeof(syn), "SA", 65535, options);
 	if (talk.ts_agreed)
 		talk.ts_val = parse(syn).ts_val;
 	rx(syn);

@@ -108,6 +108,8 @@ void turn_to(const struct talk *saved);
 void listens(void);
 /* The handshake, passive, with the peer's SYN options; leaves talk.c established. */
 void accepts(const char *syn_options);
+/* The same, with a peer whose window is no larger than win. */
+void accepts_window(uint32_t win, const char *syn_options);
 /* Active open: the SYN waits for tx. */
 void dials(void);
 /* The handshake, active. */
