@@ -50,6 +50,23 @@ static void put_lcore(struct scrape *s, const struct perch_lcore *l)
 		perch_mailbox_refused(l->mail));
 }
 
+/* Cycles a packet and stage: stage_X_cycles / stage_packets. */
+static void put_stages(struct scrape *s, const struct perch_lcore *l)
+{
+	const uint64_t *cycles = l->stages.cycles;
+
+	put(s, "stage_turns", "turns that were stamped and found something to do", l->stages.turns);
+	put(s, "stage_packets", "packets that those received", l->stages.packets);
+	put(s, "stage_rx_cycles", "TSC cycles of those: the port's receive burst",
+		cycles[PERCH_STAGE_RX]);
+	put(s, "stage_input_cycles", "protocol input", cycles[PERCH_STAGE_INPUT]);
+	put(s, "stage_timers_cycles", "timers", cycles[PERCH_STAGE_TIMERS]);
+	put(s, "stage_wake_cycles", "events that make coroutines ready", cycles[PERCH_STAGE_WAKE]);
+	put(s, "stage_handlers_cycles", "coroutines", cycles[PERCH_STAGE_HANDLERS]);
+	put(s, "stage_output_cycles", "protocol output", cycles[PERCH_STAGE_OUTPUT]);
+	put(s, "stage_tx_cycles", "the port's transmit burst", cycles[PERCH_STAGE_TX]);
+}
+
 static void put_tcp(struct scrape *s, const struct perch_lcore *l)
 {
 	const struct perch_tcp_counters *c = perch_tcp_counters(l->net);
@@ -115,6 +132,7 @@ unsigned perch_counters(const struct perch *e, int lcore, struct perch_counter *
 			continue;
 		s.n = 0;
 		put_lcore(&s, e->lcores[i]);
+		put_stages(&s, e->lcores[i]);
 		put_tcp(&s, e->lcores[i]);
 		put_drops(&s, e->lcores[i]);
 		s.add = true;

@@ -15,6 +15,7 @@
 #include "engine/clock.h"
 #include "engine/playback.h"
 #include "engine/perch.h"
+#include "engine/stage.h"
 #include "sched/coro.h"
 #include "sched/mailbox.h"
 #include "sched/overflow.h"
@@ -57,6 +58,7 @@ struct perch_lcore {
 	uint64_t tx_taken;        /* packets that the port took */
 	uint32_t groups_told;     /* net->group_gen that the port knows of */
 	uint32_t groups_seen;     /* lcore 0: engine->groups.gen that it has followed */
+	struct perch_stages stages;
 
 	/* Set up once. */
 	struct perch *engine;

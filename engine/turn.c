@@ -27,6 +27,7 @@ static unsigned receive(struct perch_lcore *l)
 	uint64_t learn = 0;
 	uint16_t i, kept = 0, n = perch_port_rx(l->port, l->id, pkts, PERCH_BURST, &learn);
 
+	perch_stage_stamp(&l->stages, PERCH_STAGE_RX);
 	if (n == 0)
 		return 0;
 	if (unlikely(learn)) {
@@ -38,6 +39,7 @@ static unsigned receive(struct perch_lcore *l)
 		n = kept;
 	}
 	perch_net_input(l->net, 0, pkts, n, l->now_ns);
+	perch_stage_stamp(&l->stages, PERCH_STAGE_INPUT);
 	return n + (learn != 0);
 }
 
@@ -124,6 +126,7 @@ static void send(struct perch_lcore *l)
 	perch_net_output(net, l->now_ns);
 	while (perch_net_next_arm(net, &id, &deadline))
 		perch_wheel_arm(l->flow_timers, id, deadline);
+	perch_stage_stamp(&l->stages, PERCH_STAGE_OUTPUT);
 	if (unlikely(atomic_load_explicit(&l->engine->muted, memory_order_relaxed))) {
 		for (i = 0; i < net->n_tx; i++)
 			perch_net_drop(net, PERCH_DROP_tx_stopped, net->tx[i]);
@@ -135,6 +138,7 @@ static void send(struct perch_lcore *l)
 	for (i = done; i < net->n_tx; i++)
 		net->tx[i - done] = net->tx[i];
 	net->n_tx -= done;
+	perch_stage_stamp(&l->stages, PERCH_STAGE_TX);
 }
 
 static bool flows_finished(struct perch_lcore *l)
@@ -177,18 +181,24 @@ static void advance_phase(struct perch_lcore *l)
 
 unsigned perch_lcore_turn(struct perch_lcore *l)
 {
-	unsigned work = 0;
+	unsigned work, received = 0;
 
+	perch_stages_begin(&l->stages, l->turns);
 	l->now_ns = perch_clock_now(&l->clock);
 	if (likely(l->turns > 0)) /* first of all, what was started before may bind and listen */
-		work = receive(l);
+		received = receive(l);
+	work = received;
 	work += fire_timers(l);
 	if (unlikely(perch_lcore_groups_moved(l)))
 		perch_lcore_follow_groups(l);
+	perch_stage_stamp(&l->stages, PERCH_STAGE_TIMERS);
 	work += wake_flows(l);
 	work += perch_mailbox_drain(l->mail, MAIL_BUDGET);
+	perch_stage_stamp(&l->stages, PERCH_STAGE_WAKE);
 	work += perch_sched_run(l->sched, READY_BUDGET);
+	perch_stage_stamp(&l->stages, PERCH_STAGE_HANDLERS);
 	send(l);
+	perch_stages_end(&l->stages, received, work);
 
 	l->turns++;
 	if (work)

@@ -14,6 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <rte_common.h>
+#include <rte_cycles.h>
+
 #include "tests/engine/pair.h"
 #include "tests/suite.h"
 
@@ -218,8 +221,28 @@ void free(void *p)
 #define COUNTS_ALLOCATIONS 0
 #endif
 
+/* Every stage of a turn has its time, and together they had no more than there was. */
+static void stages_add_up(const struct pair *p, uint64_t cycles)
+{
+	static const char *const stages[] = {"stage_rx_cycles", "stage_input_cycles",
+		"stage_timers_cycles", "stage_wake_cycles", "stage_handlers_cycles",
+		"stage_output_cycles", "stage_tx_cycles"};
+	uint64_t sum = 0, value;
+	unsigned i;
+
+	CU_ASSERT_TRUE(pair_counter(p->b, "stage_turns") > TURNS / 1000);
+	CU_ASSERT_TRUE(pair_counter(p->b, "stage_packets") > TURNS / 1000);
+	for (i = 0; i < RTE_DIM(stages); i++) {
+		value = pair_counter(p->b, stages[i]);
+		CU_ASSERT_TRUE(value > 0);
+		sum += value;
+	}
+	CU_ASSERT_TRUE(sum < cycles / 16); /* one turn in 64 is stamped, and a has its own */
+}
+
 static void no_allocations(void)
 {
+	uint64_t tsc = rte_rdtsc();
 	struct pair p;
 	void *volatile canary;
 
@@ -238,6 +261,7 @@ static void no_allocations(void)
 	counting = false;
 	CU_ASSERT_EQUAL(allocations, 1);
 	free(canary);
+	stages_add_up(&p, rte_rdtsc() - tsc);
 	over = true;
 	pair_close(&p);
 }
