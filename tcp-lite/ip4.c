@@ -6,6 +6,7 @@
 #include <rte_byteorder.h>
 #include <rte_ip.h>
 
+#include "tcp-lite/cksum.h"
 #include "tcp-lite/frag.h"
 #include "tcp-lite/icmp.h"
 #include "tcp-lite/ip.h"
@@ -33,7 +34,7 @@ static bool header_cksum_ok(const struct rte_mbuf *m, uint16_t header_len)
 	case RTE_MBUF_F_RX_IP_CKSUM_BAD:
 		return false;
 	default:
-		return rte_raw_cksum(rte_pktmbuf_mtod(m, const void *), header_len) == 0xffff;
+		return perch_cksum_raw(rte_pktmbuf_mtod(m, const void *), header_len) == 0xffff;
 	}
 }
 

@@ -115,7 +115,7 @@ static bool push_ip4(struct rte_mbuf *m, const struct perch_ip *src, const struc
 	if (offloads & PERCH_NET_TX_IP4_CKSUM)
 		ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
 	else
-		ip->hdr_checksum = rte_ipv4_cksum(ip);
+		ip->hdr_checksum = (uint16_t)~perch_cksum_raw(ip, sizeof(*ip));
 	if (ol_flags)
 		m->ol_flags |= ol_flags | RTE_MBUF_F_TX_IPV4;
 	return true;

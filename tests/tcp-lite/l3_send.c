@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
+#include "tcp-lite/cksum.h"
 #include "tcp-lite/ip.h"
 #include "tests/suite.h"
 #include "tests/tcp-lite/lab.h"
@@ -407,6 +408,25 @@ static void flow_labels(void)
 	lab_close(&lab);
 }
 
+/* ---- the sum itself ------------------------------------------------------------------------- */
+
+/* Against the sum byte by byte, at every length and alignment, and with every byte at its largest,
+ * where carries are lost if they are. */
+static void sums_of_every_length(void)
+{
+	static uint8_t b[1700];
+	unsigned len, at, i, fill;
+
+	for (fill = 0; fill < 2; fill++) {
+		for (i = 0; i < sizeof(b); i++)
+			b[i] = fill ? 0xff : (uint8_t)(i * 2654435761u >> 13);
+		for (len = 0; len <= 1600; len++)
+			for (at = 0; at < 17; at += 1 + at / 4)
+				CU_ASSERT_EQUAL(rte_be_to_cpu_16(perch_cksum_raw(b + at, len)),
+					(uint16_t)~packets_cksum(b + at, len, 0));
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct suite_case suite[] = {
@@ -422,6 +442,7 @@ int main(int argc, char **argv)
 		{"groups follow their source", groups_follow_their_source},
 		{"the owner keeps its packet", owner_keeps_its_packet},
 		{"flow labels", flow_labels},
+		{"sums of every length", sums_of_every_length},
 		{NULL, NULL},
 	};
 
