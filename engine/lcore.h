@@ -49,6 +49,7 @@ struct perch_lcore {
 	struct perch_wheel *flow_timers; /* ids are TCP flow ids */
 	struct perch_clock clock;
 	struct perch_mailbox *mail; /* the one way in for other threads */
+	struct perch_tcb *viewed; /* whose bytes the last perch_next showed; may be gone by now */
 	bool shared_cpu;          /* another lcore has the same CPU: give way when idle */
 	enum perch_phase phase;
 	int64_t phase_until_ns;   /* when the current phase ends at the latest */

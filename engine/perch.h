@@ -339,7 +339,9 @@ struct perch_bytes {
 };
 
 /* The next received bytes, as they lie in the packets: no copy. The view of the call before is
- * given back; this one is good until the next perch_next, perch_read, perch_take or close on c.
+ * given back; this one is good until the next perch_next, perch_read, perch_take or close on c. A
+ * view that is written as a whole by perch_write, to c or another connection of this lcore, is sent
+ * in the packet that it came in.
  * Coroutine. */
 PERCH_API struct perch_bytes perch_next(struct perch_conn *c, int64_t deadline_ns);
 

@@ -32,6 +32,8 @@ int perch_ip_send(struct perch_net *net, struct rte_mbuf *m, const struct perch_
 
 /* Is the transport checksum of rx right? Uses the NIC's verdict where there is one. */
 bool perch_ip_transport_cksum_ok(const struct perch_rx *rx);
+/* The same of a TCP segment; leaves its payload's sum beside the packet if it had to be made. */
+bool perch_ip_tcp_cksum_ok(const struct perch_rx *rx, uint16_t header_len);
 
 /* ---- inside the folder ---------------------------------------------------------------------- */
 

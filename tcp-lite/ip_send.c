@@ -57,6 +57,17 @@ static struct transport transport_of(uint8_t proto)
 	}
 }
 
+/* Of a segment whose payload's sum is known already, l4_len says how long its header is, and in its
+ * checksum field stands that sum. */
+static uint16_t segment_cksum(
+	const struct rte_mbuf *m, const struct perch_ip *src, const struct perch_ip *dst)
+{
+	uint32_t sum = perch_cksum_raw(rte_pktmbuf_mtod(m, const void *), m->l4_len);
+
+	return (uint16_t)~perch_cksum_fold(
+		sum + perch_cksum_pseudo(src, dst, IPPROTO_TCP, m->pkt_len));
+}
+
 /* Fill the checksum field, or what the NIC needs to do it. Returns the offload flag that is used.
  * ICMP and IGMP have no pseudo-header. */
 static uint64_t checksum(struct rte_mbuf *m, const struct perch_ip *src,
@@ -69,7 +80,9 @@ static uint64_t checksum(struct rte_mbuf *m, const struct perch_ip *src,
 		*field = perch_cksum_pseudo(src, dst, proto, m->pkt_len);
 		return t.ol_flags;
 	}
-	if (proto == IPPROTO_ICMP || proto == IPPROTO_IGMP)
+	if (proto == IPPROTO_TCP && m->l4_len)
+		*field = segment_cksum(m, src, dst);
+	else if (proto == IPPROTO_ICMP || proto == IPPROTO_IGMP)
 		*field = (uint16_t)~perch_cksum_data(m);
 	else
 		*field = perch_cksum_transport(m, src, dst, proto);
@@ -397,15 +410,43 @@ int perch_ip_send_alert(struct perch_net *net, unsigned ifidx, struct rte_mbuf *
 	return perch_neigh_send_group(net, ifidx, dst, m);
 }
 
-bool perch_ip_transport_cksum_ok(const struct perch_rx *rx)
+static bool verdict_of_nic(const struct rte_mbuf *m, bool *ok)
 {
-	switch (rx->m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) {
+	switch (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) {
 	case RTE_MBUF_F_RX_L4_CKSUM_GOOD:
 	case RTE_MBUF_F_RX_L4_CKSUM_NONE: /* verified on the way, the field was never filled in */
+		*ok = true;
 		return true;
 	case RTE_MBUF_F_RX_L4_CKSUM_BAD:
-		return false;
+		*ok = false;
+		return true;
 	default:
-		return perch_cksum_transport(rx->m, &rx->src, &rx->dst, rx->proto) == 0;
+		return false;
 	}
+}
+
+bool perch_ip_transport_cksum_ok(const struct perch_rx *rx)
+{
+	bool ok;
+
+	if (verdict_of_nic(rx->m, &ok))
+		return ok;
+	return perch_cksum_transport(rx->m, &rx->src, &rx->dst, rx->proto) == 0;
+}
+
+bool perch_ip_tcp_cksum_ok(const struct perch_rx *rx, uint16_t header_len)
+{
+	struct perch_pkt *p = perch_pkt(rx->m);
+	const uint8_t *h = rte_pktmbuf_mtod(rx->m, const uint8_t *);
+	uint32_t sum;
+	bool ok;
+
+	p->tcp.summed = false;
+	if (verdict_of_nic(rx->m, &ok))
+		return ok;
+	p->tcp.summed = true;
+	p->tcp.sum = perch_cksum_raw(h + header_len, rx->m->data_len - header_len);
+	sum = p->tcp.sum + (uint32_t)perch_cksum_raw(h, header_len);
+	sum += perch_cksum_pseudo(&rx->src, &rx->dst, rx->proto, rx->m->pkt_len);
+	return perch_cksum_fold(sum) == 0xffff;
 }

@@ -7,6 +7,7 @@
 #define PERCH_TCP_LITE_PACKET_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <rte_mbuf.h>
@@ -25,6 +26,8 @@ struct perch_pkt {
 			uint16_t off;   /* offset of the payload from buf_addr (send queue) */
 			uint8_t flags;  /* module-private */
 			uint8_t sent;   /* transmissions so far, saturating */
+			uint16_t sum;   /* of the payload, not complemented, if `summed` */
+			bool summed;
 			struct rte_mbuf *older, *newer; /* module-private links */
 		} tcp;
 		struct {                /* a UDP datagram in a socket's queue */

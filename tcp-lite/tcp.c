@@ -154,6 +154,7 @@ void perch_inbox_free(struct perch_net *net, struct perch_tcb *c)
 		return;
 	free_packets(in->head);
 	free_packets(in->early);
+	rte_pktmbuf_free(in->lent);
 	in->next_free = net->tcp->free_inbox;
 	net->tcp->free_inbox = in;
 	c->inbox = NULL;

@@ -59,6 +59,14 @@ uint32_t perch_tcp_writable(const struct perch_net *net, const struct perch_tcb 
  * connection's error, -ENOTCONN before it is open, or -ENOBUFS (no packet buffer: try later). */
 int64_t perch_tcp_write(struct perch_net *net, struct perch_tcb *c, const void *data, uint32_t len);
 
+/* Send on c what the last peek of `from` (which may be c) showed, n bytes at data, without copying
+ * it: the packet moves from one queue to the other. It is then read in from, but stays in place
+ * until perch_tcp_release(from). False: it cannot be done (it is not the whole packet, somebody
+ * else holds it, c has no room or may not send), and nothing has happened. */
+bool perch_tcp_forward(struct perch_net *net, struct perch_tcb *from, struct perch_tcb *c,
+	const void *data, uint32_t n);
+void perch_tcp_release(struct perch_net *net, struct perch_tcb *from);
+
 /* No more data from us: FIN after what is queued. Reading goes on (half-close). */
 void perch_tcp_shutdown(struct perch_net *net, struct perch_tcb *c);
 /* The layer above is done: send what is queued, FIN, and finish in the background; unread or later
@@ -81,6 +89,7 @@ void perch_tcp_info(const struct perch_tcb *c, struct perch_tcp_info *out);
 struct perch_tcp_counters {
 	uint64_t opened_active, opened_passive, accepted, closed, reset_sent, reset_received;
 	uint64_t segs_in, segs_out, bytes_in, bytes_out;
+	uint64_t forwarded; /* payloads sent on as they lay */
 	uint64_t retransmits, rto_fired, fast_retransmits, loss_probes, out_of_order, dup_acks_in;
 	uint64_t zero_window_probes, challenge_acks;
 	uint64_t cookies_sent, cookies_accepted; /* SYN cookies */

@@ -17,6 +17,7 @@ static void trim_front(struct perch_outbox *o, struct rte_mbuf *m, uint32_t ack)
 	p->tcp.seq = ack;
 	p->tcp.len -= bytes;
 	p->tcp.off = (uint16_t)(p->tcp.off + bytes);
+	p->tcp.summed = false;
 }
 
 /* m, the head, has arrived as a whole. */

@@ -35,7 +35,7 @@ static bool take_apart(struct perch_net *net, struct perch_rx *rx, struct perch_
 	if (unlikely(s->header_len < TCP_HEADER || !h->src_port || !h->dst_port ||
 		!flags_ok(s->flags)))
 		goto drop;
-	if (unlikely(!perch_ip_transport_cksum_ok(rx))) {
+	if (unlikely(!perch_ip_tcp_cksum_ok(rx, s->header_len))) {
 		why = PERCH_DROP_tcp_bad_checksum;
 		goto drop;
 	}

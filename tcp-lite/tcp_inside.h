@@ -67,6 +67,7 @@ enum perch_tcp_mark {
 struct perch_inbox {
 	struct rte_mbuf *head, *tail; /* in order; data is payload only */
 	struct rte_mbuf *early;       /* beyond a hole: sorted, without overlaps */
+	struct rte_mbuf *lent;        /* sent on as it was, and still being read: a reference */
 	uint32_t bytes;               /* readable: those in head .. tail */
 	uint16_t mbufs, early_mbufs;
 	uint16_t dup_acks;            /* owed, one for each early arrival (RFC 5681 section 4.2) */
@@ -350,6 +351,9 @@ unsigned perch_tcp_sack_blocks(
 	const struct perch_tcb *c, struct perch_tcp_block *blocks, unsigned max);
 /* Segments arrived in order: acknowledge now or a little later. */
 void perch_tcp_owe_ack(struct perch_net *net, struct perch_tcb *c);
+
+/* Is the window worth an update, now that something was read? And is the inbox still needed? */
+void perch_tcp_was_read(struct perch_net *net, struct perch_tcb *c);
 
 /* ---- tcp_send.c: the outbox */
 /* Cut m so that it holds len bytes; a new mbuf after it has the rest. False: no mbuf. */

@@ -13,9 +13,12 @@ struct outgoing { /* what goes into a header, beside what the TCB says */
 	uint32_t seq;
 	uint8_t flags;
 	uint16_t wnd;
+	bool summed;  /* is the payload's sum known? */
+	uint16_t sum;
 };
 
-/* Write a header in front of m's data. */
+/* Write a header in front of m's data. A payload whose sum is known need not be summed again:
+ * perch_ip_send is told to sum l4_len bytes only, among which stands that sum. */
 static void push_header(struct rte_mbuf *m, uint16_t lport, uint16_t rport, uint32_t ack,
 	const struct outgoing *out, const struct perch_tcp_opts *opts)
 {
@@ -31,9 +34,10 @@ static void push_header(struct rte_mbuf *m, uint16_t lport, uint16_t rport, uint
 	h->data_off = (uint8_t)((TCP_HEADER + len) << 2);
 	h->tcp_flags = out->flags;
 	h->rx_win = rte_cpu_to_be_16(out->wnd);
-	h->cksum = 0;
+	h->cksum = out->summed ? out->sum : 0;
 	h->tcp_urp = 0;
 	memcpy(h + 1, bytes, len);
+	m->l4_len = out->summed ? TCP_HEADER + len : 0;
 }
 
 static void set_times(
@@ -65,12 +69,13 @@ static void send_ip(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf 
 
 /* Every segment of a synchronised connection acknowledges and offers a window, so that nothing else
  * needs to. */
-static void send_acking(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m,
-	uint32_t seq, uint8_t flags)
+static void send_segment(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m,
+	struct outgoing out)
 {
-	struct outgoing out = {seq, flags | ACK, perch_tcp_offer(net, c)};
 	struct perch_tcp_opts opts;
 
+	out.flags |= ACK;
+	out.wnd = perch_tcp_offer(net, c);
 	opts.mss = 0;
 	opts.has_scale = opts.sack_ok = opts.has_ts = false;
 	opts.n_blocks = 0;
@@ -82,6 +87,12 @@ static void send_acking(struct perch_net *net, struct perch_tcb *c, struct rte_m
 	c->rcv_acked = c->rcv_nxt;
 	c->marks &= (uint16_t)~(TCB_ACK_NOW | TCB_ACK_LATER);
 	send_ip(net, c, m);
+}
+
+static void send_acking(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m,
+	uint32_t seq, uint8_t flags)
+{
+	send_segment(net, c, m, (struct outgoing){.seq = seq, .flags = flags});
 }
 
 /* A packet without data, with room for all headers; NULL: come back later. */
@@ -102,8 +113,8 @@ static struct rte_mbuf *bare(struct perch_net *net)
 static void send_syn_in(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m)
 {
 	bool answer = c->state == PERCH_TCP_SYN_RECEIVED;
-	struct outgoing out = {
-		c->snd_una, answer ? SYN | ACK : SYN, perch_tcp_offer_syn(net, c)};
+	struct outgoing out = {.seq = c->snd_una, .flags = answer ? SYN | ACK : SYN,
+		.wnd = perch_tcp_offer_syn(net, c)};
 	struct perch_tcp_opts opts = {.mss = perch_tcp_mss_offer(net, &c->raddr)};
 
 	/* What the peer did not offer is not offered to it either. */
@@ -218,7 +229,8 @@ static bool send_data(struct perch_net *net, struct perch_tcb *c, struct rte_mbu
 	p->time_ns = net->now_ns;
 	perch_outbox_sent(c->outbox, m);
 	net->tcp->counters.bytes_out += p->tcp.len;
-	send_acking(net, c, out, p->tcp.seq, flags);
+	send_segment(net, c, out, (struct outgoing){.seq = p->tcp.seq, .flags = flags,
+		.summed = p->tcp.summed, .sum = p->tcp.sum});
 	return true;
 }
 
@@ -387,7 +399,7 @@ bool perch_tcp_send_some(struct perch_net *net, struct perch_tcb *c)
 void perch_tcp_send_reset(struct perch_net *net, struct perch_tcb *c)
 {
 	const struct perch_tcp_opts none = {.mss = 0};
-	struct outgoing out = {c->snd_nxt, RST | ACK, 0};
+	struct outgoing out = {.seq = c->snd_nxt, .flags = RST | ACK};
 	struct rte_mbuf *m = bare(net);
 
 	if (!m)
@@ -401,7 +413,7 @@ void perch_tcp_refuse(struct perch_net *net, const struct perch_segment *s)
 {
 	const struct perch_tcp_opts none = {.mss = 0};
 	uint32_t end = s->seq + s->len + !!(s->flags & SYN) + !!(s->flags & FIN);
-	struct outgoing out = {0, RST | ACK, 0};
+	struct outgoing out = {.flags = RST | ACK};
 	struct rte_mbuf *m;
 
 	if (s->flags & RST)
@@ -412,7 +424,7 @@ void perch_tcp_refuse(struct perch_net *net, const struct perch_segment *s)
 	if (!m)
 		return;
 	if (s->flags & ACK)
-		out = (struct outgoing){s->ack, RST, 0};
+		out = (struct outgoing){.seq = s->ack, .flags = RST};
 	push_header(m, s->tuple.lport, s->tuple.rport, end, &out, &none);
 	net->tcp->counters.reset_sent++;
 	net->tcp->counters.segs_out++;
@@ -422,8 +434,8 @@ void perch_tcp_refuse(struct perch_net *net, const struct perch_segment *s)
 bool perch_tcp_send_cookie(struct perch_net *net, const struct perch_segment *syn, uint32_t cookie,
 	struct perch_tcp_opts *opts)
 {
-	struct outgoing out = {cookie, SYN | ACK,
-		(uint16_t)RTE_MIN(net->cfg.rcvbuf_bytes, (uint32_t)UINT16_MAX)};
+	struct outgoing out = {.seq = cookie, .flags = SYN | ACK,
+		.wnd = (uint16_t)RTE_MIN(net->cfg.rcvbuf_bytes, (uint32_t)UINT16_MAX)};
 	struct rte_mbuf *m = bare(net);
 
 	if (!m)

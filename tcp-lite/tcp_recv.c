@@ -82,6 +82,7 @@ static bool merge(struct perch_inbox *in, struct rte_mbuf *m)
 		rte_mbuf_refcnt_read(tail) != 1 || !RTE_MBUF_DIRECT(tail))
 		return false;
 	memcpy(rte_pktmbuf_append(tail, len), rte_pktmbuf_mtod(m, const void *), len);
+	perch_pkt(tail)->tcp.summed = false;
 	rte_pktmbuf_free(m);
 	return true;
 }
@@ -161,6 +162,7 @@ static void cut_front(struct rte_mbuf *m, uint32_t bytes)
 {
 	perch_pkt(m)->tcp.seq += bytes;
 	perch_pkt(m)->tcp.len -= bytes;
+	perch_pkt(m)->tcp.summed &= bytes == 0;
 	rte_pktmbuf_adj(m, (uint16_t)bytes);
 }
 
@@ -168,6 +170,7 @@ static void cut_back(struct rte_mbuf *m, uint32_t bytes)
 {
 	perch_pkt(m)->tcp.len -= bytes;
 	perch_pkt(m)->tcp.flags &= (uint8_t)~SEG_FIN;
+	perch_pkt(m)->tcp.summed = false;
 	rte_pktmbuf_trim(m, (uint16_t)bytes);
 }
 
@@ -200,7 +203,7 @@ static void take_early(struct perch_net *net, struct perch_tcb *c)
 /* Give back an inbox that holds nothing. */
 static void tidy(struct perch_net *net, struct perch_tcb *c)
 {
-	if (c->inbox && !c->inbox->head && !c->inbox->early)
+	if (c->inbox && !c->inbox->head && !c->inbox->early && !c->inbox->lent)
 		perch_inbox_free(net, c);
 }
 
@@ -413,6 +416,7 @@ static void discard(struct perch_inbox *in, uint32_t n)
 		n -= part;
 		if (part < m->data_len) {
 			rte_pktmbuf_adj(m, (uint16_t)part);
+			perch_pkt(m)->tcp.summed = false;
 			return;
 		}
 		in->head = perch_pkt(m)->next;
@@ -428,10 +432,27 @@ void perch_tcp_consume(struct perch_net *net, struct perch_tcb *c, uint32_t n)
 	if (n == 0)
 		return;
 	discard(c->inbox, n);
+	perch_tcp_was_read(net, c);
+}
+
+void perch_tcp_was_read(struct perch_net *net, struct perch_tcb *c)
+{
 	tidy(net, c);
 	/* Tell a peer that is held up by our window that there is room again. */
 	if (tcp_receiving(c) && worth_telling(net, c, room_for_more(net, c)))
 		owe_ack_now(net, c);
+}
+
+void perch_tcp_release(struct perch_net *net, struct perch_tcb *from)
+{
+	struct rte_mbuf *m = from->inbox->lent;
+
+	from->inbox->lent = NULL;
+	if (likely(rte_mbuf_refcnt_read(m) == 2 && perch_pkt(m)->tcp.sent == 0))
+		rte_mbuf_refcnt_set(m, 1); /* the outbox alone has it: no atomic operation */
+	else
+		rte_pktmbuf_free(m);
+	tidy(net, from);
 }
 
 int perch_tcp_pull(struct perch_net *net, struct perch_tcb *c, uint32_t n)
@@ -451,6 +472,7 @@ int perch_tcp_pull(struct perch_net *net, struct perch_tcb *c, uint32_t n)
 		return -EMSGSIZE;
 	}
 	perch_pkt(m)->time_ns = perch_pkt(in->head)->time_ns;
+	perch_pkt(m)->tcp.summed = false;
 	perch_tcp_copy(c, 0, rte_pktmbuf_append(m, (uint16_t)n), n);
 	discard(in, n);
 	in->bytes += n;

@@ -11,9 +11,10 @@ static uint32_t queued(const struct perch_tcb *c)
 	return c->outbox ? c->outbox->end - c->snd_una : 0;
 }
 
-static uint32_t capacity(const struct perch_tcb *c, const struct rte_mbuf *m)
+/* One that was sent on from a peer may begin further back than our own do. */
+static uint32_t capacity(const struct perch_tcb *c, struct rte_mbuf *m)
 {
-	return RTE_MIN((uint32_t)c->mss, (uint32_t)m->buf_len - PAYLOAD_OFF);
+	return RTE_MIN((uint32_t)c->mss, (uint32_t)m->buf_len - perch_pkt(m)->tcp.off);
 }
 
 /* How many bytes can still go into the last segment? It must not have been sent. */
@@ -40,27 +41,18 @@ uint32_t perch_tcp_writable(const struct perch_net *net, const struct perch_tcb 
 	return room;
 }
 
-/* A new last segment, empty. NULL: no packet buffer. */
-static struct rte_mbuf *add_segment(struct perch_net *net, struct perch_tcb *c)
+/* m, whose payload lies at off, becomes the last segment. */
+static void link_segment(struct perch_tcb *c, struct rte_mbuf *m, uint16_t off, uint32_t len)
 {
-	struct rte_mbuf *m = perch_net_alloc(net);
 	struct perch_outbox *o = c->outbox;
-	struct perch_pkt *p;
+	struct perch_pkt *p = perch_pkt(m);
 
-	if (!m)
-		return NULL;
-	if (!o)
-		o = perch_outbox_new(net, c);
-	if (!o) {
-		rte_pktmbuf_free(m);
-		return NULL;
-	}
-	p = perch_pkt(m);
 	p->next = NULL;
 	p->tcp.seq = o->end;
-	p->tcp.len = 0;
-	p->tcp.off = PAYLOAD_OFF;
+	p->tcp.len = len;
+	p->tcp.off = off;
 	p->tcp.flags = p->tcp.sent = 0;
+	o->end += len;
 	if (o->tail)
 		perch_pkt(o->tail)->next = m;
 	else
@@ -69,6 +61,21 @@ static struct rte_mbuf *add_segment(struct perch_net *net, struct perch_tcb *c)
 	if (!o->unsent)
 		o->unsent = m;
 	o->mbufs++;
+}
+
+/* A new last segment, empty. NULL: no packet buffer. */
+static struct rte_mbuf *add_segment(struct perch_net *net, struct perch_tcb *c)
+{
+	struct rte_mbuf *m = perch_net_alloc(net);
+
+	if (!m)
+		return NULL;
+	if (!c->outbox && !perch_outbox_new(net, c)) {
+		rte_pktmbuf_free(m);
+		return NULL;
+	}
+	perch_pkt(m)->tcp.summed = false;
+	link_segment(c, m, PAYLOAD_OFF, 0);
 	return m;
 }
 
@@ -78,6 +85,7 @@ static void append(struct perch_tcb *c, const uint8_t *from, uint32_t len)
 	struct perch_pkt *p = perch_pkt(o->tail);
 
 	memcpy((uint8_t *)o->tail->buf_addr + p->tcp.off + p->tcp.len, from, len);
+	p->tcp.summed = false;
 	p->tcp.len += len;
 	o->end += len;
 }
@@ -119,6 +127,45 @@ int64_t perch_tcp_write(struct perch_net *net, struct perch_tcb *c, const void *
 	return done == 0 && n > 0 ? -ENOBUFS : (int64_t)done;
 }
 
+/* A payload that is not larger than a segment of c, and would not find room in the last one: there
+ * small ones gather, and copying a few bytes is cheaper than a packet more. */
+static bool may_forward(const struct perch_net *net, const struct perch_tcb *c, uint32_t n)
+{
+	return n > 0 && n <= c->mss && n > tail_room(c) && n <= perch_tcp_writable(net, c) &&
+		(!c->outbox || c->outbox->mbufs < net->tcp->out_mbufs_max);
+}
+
+/* Does m hold these bytes and no others, for nobody else, with room for headers in front? */
+static bool may_move(const struct rte_mbuf *m, const void *data, uint32_t n)
+{
+	return m && m->data_len == n && rte_pktmbuf_mtod(m, const void *) == data &&
+		m->data_off >= PAYLOAD_OFF && rte_mbuf_refcnt_read(m) == 1 && RTE_MBUF_DIRECT(m);
+}
+
+bool perch_tcp_forward(struct perch_net *net, struct perch_tcb *from, struct perch_tcb *c,
+	const void *data, uint32_t n)
+{
+	struct perch_inbox *in = from->inbox;
+	struct rte_mbuf *m = in ? in->head : NULL;
+
+	if (!may_move(m, data, n) || in->lent || !may_forward(net, c, n))
+		return false;
+	if (!c->outbox && !perch_outbox_new(net, c))
+		return false;
+	in->head = perch_pkt(m)->next;
+	if (!in->head)
+		in->tail = NULL;
+	in->mbufs--;
+	in->bytes -= n;
+	in->lent = m;
+	rte_mbuf_refcnt_set(m, 2);
+	link_segment(c, m, m->data_off, n);
+	net->tcp->counters.forwarded++;
+	perch_tcb_touch(net, c);
+	perch_tcp_was_read(net, from);
+	return true;
+}
+
 /* A quarter of the buffer, so that a writer is not woken for every segment. */
 void perch_tcp_tell_room(struct perch_net *net, struct perch_tcb *c)
 {
@@ -142,6 +189,7 @@ bool perch_tcp_split(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf
 	q->tcp.seq += len;
 	q->tcp.len -= len;
 	q->tcp.off = PAYLOAD_OFF;
+	p->tcp.summed = q->tcp.summed = false;
 	memcpy((uint8_t *)rest->buf_addr + PAYLOAD_OFF, (uint8_t *)m->buf_addr + p->tcp.off + len,
 		q->tcp.len);
 	p->tcp.len = len;
@@ -175,6 +223,7 @@ void perch_tcp_gather(struct perch_tcb *c, struct rte_mbuf *m)
 		q = perch_pkt(next);
 		memcpy((uint8_t *)m->buf_addr + p->tcp.off + p->tcp.len,
 			(const uint8_t *)next->buf_addr + q->tcp.off, q->tcp.len);
+		p->tcp.summed = false;
 		p->tcp.len += q->tcp.len;
 		p->next = q->next;
 		if (o->tail == next)

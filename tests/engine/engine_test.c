@@ -109,6 +109,102 @@ static void echo_v6(void)
 	echo_over(true);
 }
 
+/* ---- views that are sent on ----------------------------------------------------------------- */
+
+enum sent_on_mode { SENT_BACK, SENT_TWICE, SENT_ELSEWHERE, SENT_AND_ABORTED, SENT_MODES };
+
+struct sent_on {
+	enum sent_on_mode mode;
+	struct perch_addr to;
+	struct perch_conn *other; /* SENT_ELSEWHERE: where to */
+	bool readable;
+	volatile bool done;
+	int64_t came; /* bytes, all of them right */
+};
+
+static void other_end(struct perch_conn *c, void *arg)
+{
+	struct sent_on *s = arg;
+
+	s->other = c;
+	while (perch_next(c, PERCH_FOREVER).len > 0)
+		;
+}
+
+/* After the write it sleeps until the peer has acknowledged, and its packet would have been used
+ * again were it not on loan; the view must still be what it was. */
+static void send_on(struct perch_conn *c, void *arg)
+{
+	struct sent_on *s = arg;
+	struct perch_bytes b;
+
+	while (!s->other)
+		perch_yield();
+	b = perch_next(c, PERCH_FOREVER);
+	CU_ASSERT_EQUAL(b.len, 1000);
+	if (s->mode != SENT_ELSEWHERE)
+		s->other = c;
+	perch_write(s->other, b.data, (size_t)b.len, PERCH_FOREVER);
+	if (s->mode == SENT_TWICE)
+		perch_write(s->other, b.data, (size_t)b.len, PERCH_FOREVER);
+	if (s->mode == SENT_AND_ABORTED)
+		perch_abort(c);
+	perch_sleep(in_ms(60));
+	s->readable = ((const char *)b.data)[0] == 'a' && ((const char *)b.data)[999] == 'z';
+	if (s->mode != SENT_AND_ABORTED)
+		CU_ASSERT_EQUAL(perch_next(c, PERCH_FOREVER).len, 0);
+}
+
+static void send_thousand(void *arg)
+{
+	struct sent_on *s = arg;
+	struct perch_conn *c, *d, *from;
+	char message[1000], back[1000];
+	int64_t n, i;
+
+	memset(message, 'm', sizeof(message));
+	message[0] = 'a';
+	message[999] = 'z';
+	CU_ASSERT_EQUAL_FATAL(perch_dial(&s->to, NULL, &c, in_ms(4000)), 0);
+	s->to.port++;
+	CU_ASSERT_EQUAL_FATAL(perch_dial(&s->to, NULL, &d, in_ms(4000)), 0);
+	perch_write(c, message, sizeof(message), PERCH_FOREVER);
+	from = s->mode == SENT_ELSEWHERE ? d : c;
+	while ((n = perch_read(from, back, sizeof(back), in_ms(30))) > 0)
+		for (i = 0; i < n; i++, s->came++)
+			CU_ASSERT_EQUAL(back[i], message[s->came % 1000]);
+	memset(message, 'x', sizeof(message));
+	for (i = 0; i < 100; i++)
+		perch_write(d, message, sizeof(message), PERCH_FOREVER);
+	perch_sleep(in_ms(40));
+	perch_hangup(c);
+	perch_hangup(d);
+	perch_sleep(in_ms(20));
+	s->done = true;
+}
+
+static void views_are_sent_on(void)
+{
+	static const int64_t comes[SENT_MODES] = {1000, 2000, 1000, 1000};
+	unsigned mode;
+	struct pair p;
+
+	CU_ASSERT_TRUE_FATAL(pair_open(&p, NULL));
+	for (mode = 0; mode < SENT_MODES; mode++) {
+		uint16_t port = (uint16_t)(PORT + 2 * mode);
+		struct sent_on s = {.mode = mode, .to = server(false, port)};
+
+		perch_listen(p.b, NULL, port, send_on, &s);
+		perch_listen(p.b, NULL, port + 1, other_end, &s);
+		perch_start(p.a, 0, send_thousand, &s, 0);
+		CU_ASSERT_TRUE(pair_turn(&p, &s.done, 5000));
+		CU_ASSERT_EQUAL(pair_counter(p.b, "tcp_forwarded"), mode + 1);
+		CU_ASSERT_TRUE(s.readable);
+		CU_ASSERT_EQUAL(s.came, comes[mode]);
+	}
+	pair_close(&p);
+}
+
 static void dial_nobody(void *arg)
 {
 	struct found *f = arg;
@@ -703,6 +799,7 @@ int main(int argc, char **argv)
 	const struct suite_case cases[] = {
 		{"echo_v4", echo_v4},
 		{"echo_v6", echo_v6},
+		{"views_are_sent_on", views_are_sent_on},
 		{"dial_failures", dial_failures},
 		{"framed", framed},
 		{"full_duplex", full_duplex},
