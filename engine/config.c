@@ -79,6 +79,8 @@ int perch_config_check(const struct perch_config *cfg, struct perch_why *why)
 	if (cfg->gw6 && !is_gateway(cfg->gw6, false))
 		return perch_why(why, -EINVAL, "'%s' is not the IPv6 address of a gateway",
 			cfg->gw6);
+	if (cfg->dad < PERCH_DAD_OPTIMISTIC || cfg->dad > PERCH_DAD_OFF)
+		return perch_why(why, -EINVAL, "dad is neither optimistic nor strict nor off");
 	if (cfg->vlan > LARGEST_VLAN)
 		return perch_why(why, -EINVAL, "the VLAN must be 1 to %u, not %u",
 			(unsigned)LARGEST_VLAN, cfg->vlan);
@@ -205,6 +207,7 @@ int perch_config_net(const struct perch_config *cfg, const struct perch_port_inf
 	nif->any_mac = port->reads_file;
 	nif->mtu = port->mtu;
 	nif->vlan = cfg->vlan;
+	out->dad = (uint8_t)cfg->dad;
 	nif->tx_offloads = net_offloads(port->offloads);
 	for (i = 0; cfg->addrs[i]; i++)
 		if (perch_net_addr_parse(cfg->addrs[i], &nif->addrs[nif->n_addrs++]) < 0)

@@ -80,6 +80,12 @@ enum perch_idle {
 	PERCH_BACK_OFF,  /* sleep in growing steps up to 100 us when nothing happens */
 };
 
+enum perch_dad {          /* are the addresses ours alone? */
+	PERCH_DAD_OPTIMISTIC, /* IPv6: asked while in use (RFC 4429); IPv4: only announced */
+	PERCH_DAD_STRICT,     /* both: asked first, for some 2 (IPv4: 7) seconds (RFC 4862, 5227) */
+	PERCH_DAD_OFF,
+};
+
 struct perch_config {
 	/* EAL, started once per process; a second engine adds its vdevs to it. Raw EAL arguments, as
 	 * on a DPDK command line without argv[0], replace the other four fields. */
@@ -96,6 +102,7 @@ struct perch_config {
 	const char *const *addrs; /* required: "10.99.0.2/24", "fd00:99::2/64", ..., NULL; a range
 	                           * "10.99.0.2-10.99.0.200/24" owns every address in it */
 	const char *gw4, *gw6;
+	enum perch_dad dad;       /* an address that another host has is given up, and counted */
 	uint16_t mtu;             /* IP bytes; default 1500 */
 	uint16_t vlan;            /* 802.1Q VLAN, 1 to 4094; 0: untagged frames */
 	bool promiscuous;

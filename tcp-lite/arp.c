@@ -5,6 +5,7 @@
 #include <rte_byteorder.h>
 
 #include "tcp-lite/arp.h"
+#include "tcp-lite/dad.h"
 #include "tcp-lite/ether.h"
 #include "tcp-lite/ip.h"
 #include "tcp-lite/neigh.h"
@@ -41,6 +42,14 @@ void perch_arp_solicit(struct perch_net *net, const struct perch_neigh *n)
 	if (perch_ip_source(net, n->ifidx, &n->ip, &src))
 		send_arp(net, n->ifidx, RTE_ARP_OP_REQUEST, &src, &n->ip, &nobody,
 			n->state == PERCH_NEIGH_PROBE ? &n->mac : &all);
+}
+
+void perch_arp_probe(struct perch_net *net, unsigned ifidx, const struct perch_ip *ip)
+{
+	const struct rte_ether_addr nobody = {{0}}, all = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+	const struct perch_ip none = perch_ip_from_v4(0);
+
+	send_arp(net, ifidx, RTE_ARP_OP_REQUEST, &none, ip, &nobody, &all);
 }
 
 void perch_arp_announce(struct perch_net *net, unsigned ifidx, const struct perch_ip *ip)
@@ -101,6 +110,11 @@ static void input(struct perch_net *net, struct perch_rx *rx, const struct rte_a
 	bool to_us = perch_ip_is_on(net, rx->ifidx, &target);
 	bool is_probe = perch_ip_is_any(&sender); /* RFC 5227 section 2.1.1: nothing to learn */
 
+	/* RFC 5227 section 2.1.1: somebody has what we ask for, or asks for it, too. */
+	if (perch_dad_lost(net, rx->ifidx, is_probe ? &target : &sender)) {
+		perch_rx_drop(net, rx, PERCH_DROP_arp_conflict);
+		return;
+	}
 	if (perch_ip_is_on(net, rx->ifidx, &sender)) {
 		defend(net, rx, &sender);
 		perch_rx_drop(net, rx, PERCH_DROP_arp_conflict);

@@ -58,11 +58,13 @@
 	X(nd_malformed,         "NDP message that fails the checks of RFC 4861 sections 6.1 and 7.1") \
 	X(nd_not_ours,          "NDP solicitation for another host, or advertisement not asked for") \
 	X(nd_conflict,          "NDP from another host that claims our address") \
+	X(nd_router_ignored,    "router advertisement or redirect: routes are configured") \
 	/* ICMP, ICMPv6 */ \
 	X(icmp_truncated,       "ICMP message shorter than its header") \
 	X(icmp_bad_checksum,    "ICMP or ICMPv6 checksum is wrong") \
 	X(icmp_echo_to_group,   "ping of a broadcast or multicast address") \
 	X(icmp_type_unknown,    "ICMP type that perch does not act on") \
+	X(icmp_redirect,        "ICMP redirect: routes are configured") \
 	X(icmp_rate_limited,    "ICMP answer withheld by the rate limit") \
 	X(icmp_no_flow,         "ICMP error that quotes no flow of ours") \
 	/* multicast (RFC 3376, RFC 3810) */ \

@@ -66,7 +66,8 @@ static void echo(struct perch_net *net, struct perch_rx *rx, uint8_t reply)
 	perch_ip_send(net, rx->m, &rx->dst, &rx->src, rx->proto, 0, NULL);
 }
 
-/* Redirects are of no interest: our routes are the configuration's. */
+/* Our routes are the configuration's. RFC 1122 section 3.2.2.2 would follow redirects, forged ones
+ * as well. */
 static void input4(struct perch_net *net, struct perch_rx *rx, const struct perch_icmp_header *h)
 {
 	switch (h->type) {
@@ -78,6 +79,9 @@ static void input4(struct perch_net *net, struct perch_rx *rx, const struct perc
 		break;
 	case PERCH_ICMP_PARAMETER:
 		report(net, rx, -EPROTO, 0);
+		break;
+	case PERCH_ICMP_REDIRECT:
+		perch_rx_drop(net, rx, PERCH_DROP_icmp_redirect);
 		break;
 	default:
 		perch_rx_drop(net, rx, PERCH_DROP_icmp_type_unknown);
@@ -106,6 +110,10 @@ static void input6(struct perch_net *net, struct perch_rx *rx, const struct perc
 	case PERCH_ND_ADVERT:
 		perch_nd_input(net, rx);
 		break;
+	case PERCH_ND_ROUTER_ADVERT:
+	case PERCH_ND_REDIRECT:
+		perch_rx_drop(net, rx, PERCH_DROP_nd_router_ignored);
+		break;
 	case PERCH_MLD_QUERY:
 	case PERCH_MLD_REPORT1:
 	case PERCH_MLD_DONE1:
@@ -129,6 +137,15 @@ static void input6(struct perch_net *net, struct perch_rx *rx, const struct perc
 	}
 }
 
+/* From nobody: only duplicate address detection asks so. From us: another host advertises an
+ * address of ours. */
+static bool source_ok(const struct perch_net *net, const struct perch_rx *rx, uint8_t type)
+{
+	if (unlikely(perch_ip_is_any(&rx->src)))
+		return type == PERCH_ND_SOLICIT;
+	return type == PERCH_ND_ADVERT || rx->ttl != 255 || !perch_ip_is_ours(net, &rx->src, NULL);
+}
+
 void perch_icmp6_input(struct perch_net *net, struct perch_rx *rx)
 {
 	const struct perch_icmp_header *h =
@@ -138,7 +155,7 @@ void perch_icmp6_input(struct perch_net *net, struct perch_rx *rx)
 		perch_rx_drop(net, rx, PERCH_DROP_icmp_truncated);
 	else if (perch_cksum_transport(rx->m, &rx->src, &rx->dst, IPPROTO_ICMPV6) != 0)
 		perch_rx_drop(net, rx, PERCH_DROP_icmp_bad_checksum);
-	else if (perch_ip_is_any(&rx->src) && h->type != PERCH_ND_SOLICIT)
+	else if (!source_ok(net, rx, h->type))
 		perch_rx_drop(net, rx, PERCH_DROP_ip6_bad_source);
 	else if (h->type == PERCH_ICMP6_ECHO && h->code == 0)
 		echo(net, rx, PERCH_ICMP6_ECHO_REPLY);

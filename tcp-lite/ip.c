@@ -28,8 +28,9 @@ bool perch_ip_is_on(const struct perch_net *net, unsigned ifidx, const struct pe
 
 	for (i = 0; i < nif->n_addrs; i++)
 		if (in_range(&nif->addrs[i], ip))
-			return true;
-	return perch_ip_is_link_local6(ip) && perch_ip_equal(ip, &net->link_local[ifidx]);
+			return likely(!(net->addr_off[ifidx] & 1U << i));
+	return perch_ip_is_link_local6(ip) && perch_ip_equal(ip, &net->link_local[ifidx]) &&
+		!(net->addr_off[ifidx] & 1U << PERCH_NET_ADDRS);
 }
 
 bool perch_ip_is_ours(const struct perch_net *net, const struct perch_ip *ip, unsigned *ifidx)
@@ -46,9 +47,9 @@ bool perch_ip_is_ours(const struct perch_net *net, const struct perch_ip *ip, un
 	return false;
 }
 
-/* The longest prefix of the interface that holds ip, or NULL. */
+/* Its longest prefix that holds ip, without those whose bit is in `off`, or NULL. */
 static const struct perch_net_addr *longest_prefix(
-	const struct perch_net_if *nif, const struct perch_ip *ip)
+	const struct perch_net_if *nif, const struct perch_ip *ip, uint32_t off)
 {
 	const struct perch_net_addr *best = NULL;
 	unsigned i;
@@ -56,7 +57,7 @@ static const struct perch_net_addr *longest_prefix(
 	for (i = 0; i < nif->n_addrs; i++) {
 		const struct perch_net_addr *a = &nif->addrs[i];
 
-		if (perch_ip_is_v4(&a->ip) != perch_ip_is_v4(ip))
+		if (perch_ip_is_v4(&a->ip) != perch_ip_is_v4(ip) || off & 1U << i)
 			continue;
 		if (perch_ip_same_prefix(&a->ip, ip, prefix_bits(a)) &&
 			(!best || a->prefix_len > best->prefix_len))
@@ -69,7 +70,7 @@ bool perch_ip_is_on_link(const struct perch_net *net, unsigned ifidx, const stru
 {
 	if (perch_ip_is_link_local6(ip))
 		return !perch_ip_is_any(&net->link_local[ifidx]);
-	return longest_prefix(&net->cfg.ifs[ifidx], ip) != NULL;
+	return longest_prefix(&net->cfg.ifs[ifidx], ip, 0) != NULL;
 }
 
 /* RFC 1122 section 3.2.1.3 (c), (d) and the old form of section 3.3.6. A /31 (RFC 3021) and a /32
@@ -116,16 +117,17 @@ bool perch_ip_source(const struct perch_net *net, unsigned ifidx, const struct p
 {
 	const struct perch_net_if *nif = &net->cfg.ifs[ifidx];
 	const struct perch_net_addr *a;
+	uint32_t off = net->addr_off[ifidx];
 	unsigned i;
 
 	/* RFC 6724 rule 2: the source has the scope of the destination. */
 	if (perch_ip_is_link_local6(dst) || (dst->b[0] == 0xff && (dst->b[1] & 0xf) <= 2)) {
 		*src = net->link_local[ifidx];
-		return !perch_ip_is_any(src);
+		return !perch_ip_is_any(src) && !(off & 1U << PERCH_NET_ADDRS);
 	}
-	a = longest_prefix(nif, dst);
+	a = longest_prefix(nif, dst, off);
 	for (i = 0; !a && i < nif->n_addrs; i++)
-		if (perch_ip_is_v4(&nif->addrs[i].ip) == perch_ip_is_v4(dst))
+		if (perch_ip_is_v4(&nif->addrs[i].ip) == perch_ip_is_v4(dst) && !(off & 1U << i))
 			a = &nif->addrs[i];
 	if (!a)
 		return false;
@@ -166,7 +168,7 @@ static bool route_on_link(const struct perch_net *net, const struct perch_ip *ds
 	unsigned i;
 
 	for (i = 0; i < net->cfg.n_ifs; i++) {
-		a = longest_prefix(&net->cfg.ifs[i], dst);
+		a = longest_prefix(&net->cfg.ifs[i], dst, 0);
 		if (a && a->prefix_len > best) {
 			best = a->prefix_len;
 			*ifidx = i;

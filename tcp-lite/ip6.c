@@ -20,7 +20,7 @@ enum ip6_limits {
 	MAX_OPTIONS = 8, /* of one header, padding not counted */
 };
 
-enum { PAD1 = 0, PADN = 1, ROUTER_ALERT = 5, FRAGMENT_BYTES = 8 };
+enum { PAD1 = 0, PADN = 1, ROUTER_ALERT = 5, FRAGMENT_BYTES = 8, ND_HOP_LIMIT = 255 };
 
 /* Where the walk along the headers stands; the packet in rx->m starts at the IPv6 header. */
 struct walk {
@@ -205,13 +205,16 @@ static bool walk_extensions(struct perch_net *net, struct perch_rx *rx, struct w
 }
 
 /* A v4-mapped address in an IPv6 header would be taken for IPv4 (RFC 4942 section 2.2). The
- * unspecified source belongs to duplicate address detection alone, as nd.c checks. */
+ * unspecified source belongs to duplicate address detection alone, and our own to an advertisement
+ * of who else has it, as icmp.c and nd.c check. */
 static bool source_ok(const struct perch_net *net, const struct perch_rx *rx)
 {
 	if (rx->src.d[0] == 0 && rx->src.d[1] == 0)
 		return rx->proto == IPPROTO_ICMPV6 && rx->to_group;
-	return !perch_ip_is_v4(&rx->src) && perch_ip_is_host(net, &rx->src) &&
-		!perch_ip_is_ours(net, &rx->src, NULL);
+	if (perch_ip_is_v4(&rx->src) || !perch_ip_is_host(net, &rx->src))
+		return false;
+	return !perch_ip_is_ours(net, &rx->src, NULL) ||
+		(rx->proto == IPPROTO_ICMPV6 && rx->ttl == ND_HOP_LIMIT);
 }
 
 static bool is_our_group(const struct perch_net *net, struct perch_rx *rx)

@@ -399,13 +399,14 @@ int perch_ip_send_alert(struct perch_net *net, unsigned ifidx, struct rte_mbuf *
 	const struct perch_ip *dst, uint8_t proto)
 {
 	bool v4 = perch_ip_is_v4(dst);
-	struct perch_ip src = v4 ? perch_ip_from_v4(0) : (struct perch_ip){.d = {0, 0}};
+	struct perch_ip src = v4 ? perch_ip_from_v4(0) : (struct perch_ip){.d = {0, 0}}, own;
 	const struct perch_ip link = {.b = {0xff, 0x02, [15] = 1}}; /* MLD is link-local's */
 
-	perch_ip_source(net, ifidx, v4 ? dst : &link, &src);
+	if (!perch_ip_source(net, ifidx, v4 ? dst : &link, &own))
+		own = src; /* RFC 3376 section 4.2.13, RFC 3810 section 5.2.13: unspecified */
 	m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
-	checksum(m, &src, dst, proto, 0);
-	if (!(v4 ? push_alert4(m, &src, dst) : push_alert6(m, &src, dst)))
+	checksum(m, &own, dst, proto, 0);
+	if (!(v4 ? push_alert4(m, &own, dst) : push_alert6(m, &own, dst)))
 		return refuse(net, m, PERCH_DROP_no_headroom, -ENOBUFS);
 	return perch_neigh_send_group(net, ifidx, dst, m);
 }

@@ -3,6 +3,7 @@
  */
 #include <rte_byteorder.h>
 
+#include "tcp-lite/dad.h"
 #include "tcp-lite/ether.h"
 #include "tcp-lite/ip.h"
 #include "tcp-lite/nd.h"
@@ -117,11 +118,26 @@ void perch_nd_solicit(struct perch_net *net, const struct perch_neigh *n)
 		perch_ip_send_nd(net, n->ifidx, m, &src, &dst);
 }
 
+void perch_nd_probe(struct perch_net *net, unsigned ifidx, const struct perch_ip *ip)
+{
+	const struct perch_ip nobody = {.d = {0, 0}};
+	struct perch_ip group = perch_nd_group_of(ip);
+	struct rte_mbuf *m = build(net, ifidx, PERCH_ND_SOLICIT, 0, ip);
+
+	if (!m)
+		return;
+	rte_pktmbuf_trim(m, sizeof(struct mac_option)); /* section 4.3: not from :: */
+	perch_ip_send_nd(net, ifidx, m, &nobody, &group);
+}
+
 static void advertise(struct perch_net *net, unsigned ifidx, const struct perch_ip *target,
 	const struct perch_ip *dst, uint8_t flags)
 {
-	struct rte_mbuf *m = build(net, ifidx, PERCH_ND_ADVERT, flags, target);
+	struct rte_mbuf *m;
 
+	if (perch_dad_is_asking(net, ifidx, target))
+		flags &= (uint8_t)~OVERRIDE; /* RFC 4429 section 3.3 */
+	m = build(net, ifidx, PERCH_ND_ADVERT, flags, target);
 	if (m)
 		perch_ip_send_nd(net, ifidx, m, target, dst);
 }
@@ -175,6 +191,11 @@ static void input_solicit(struct perch_net *net, struct perch_rx *rx, const stru
 		perch_rx_drop(net, rx, PERCH_DROP_nd_malformed);
 		return;
 	}
+	/* RFC 4862 section 5.4.3: it asks for the same address at the same time. */
+	if (detecting && perch_dad_lost(net, rx->ifidx, target)) {
+		perch_rx_drop(net, rx, PERCH_DROP_nd_conflict);
+		return;
+	}
 	if (!perch_ip_is_on(net, rx->ifidx, target)) {
 		perch_rx_drop(net, rx, PERCH_DROP_nd_not_ours);
 		return;
@@ -201,7 +222,8 @@ static void input_advert(struct perch_net *net, struct perch_rx *rx, const struc
 		perch_rx_drop(net, rx, PERCH_DROP_nd_malformed);
 		return;
 	}
-	if (perch_ip_is_on(net, rx->ifidx, target)) {
+	/* Section 5.4.4 there: while we ask it is lost; afterwards this is a conflict. */
+	if (perch_dad_lost(net, rx->ifidx, target) || perch_ip_is_on(net, rx->ifidx, target)) {
 		perch_rx_drop(net, rx, PERCH_DROP_nd_conflict);
 		return;
 	}

@@ -7,12 +7,17 @@
 #include "tcp-lite/net.h"
 
 enum perch_nd_type {
+	PERCH_ND_ROUTER_ADVERT = 134,
 	PERCH_ND_SOLICIT = 135,
 	PERCH_ND_ADVERT = 136,
+	PERCH_ND_REDIRECT = 137,
 };
 
 /* Consumes rx->m: a solicitation or advertisement whose checksum is right. */
 void perch_nd_input(struct perch_net *net, struct perch_rx *rx);
+
+/* Does anybody have ip? (RFC 4862 section 5.4.2) */
+void perch_nd_probe(struct perch_net *net, unsigned ifidx, const struct perch_ip *ip);
 
 /* Tell everybody on the link that ip is here (section 7.2.6). */
 void perch_nd_announce(struct perch_net *net, unsigned ifidx, const struct perch_ip *ip);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * The neighbour cache: one hash table in fixed memory for ARP and NDP.
  *
- * Ageing follows RFC 4861 section 7.3 for both families, without its DELAY state: that one waits
- * for hints from TCP, which nobody gives here, so the first packet to a stale neighbour probes.
+ * Ageing follows RFC 4861 section 7.3 for both families: a stale neighbour that is used has five
+ * seconds in which TCP's progress may confirm it, and is asked then. One of which we have only
+ * heard, or that has moved, is asked at once: that is how a forgery is found out.
  *
  * Against poisoning: a message that answers no question of ours makes an entry only when its
  * sender wants to talk to us, such an entry never displaces one that we asked for, and it does not
@@ -28,7 +29,8 @@ struct perch_neigh_table {
 	uint32_t key, bucket_mask;
 	uint16_t free;      /* linked by hash_next */
 	struct list by_use[PERCH_NEIGH_RANKS]; /* most recently used last */
-	struct list retry;  /* soonest first */
+	struct list retry;  /* soonest first: INCOMPLETE, PROBE */
+	struct list delay;  /* DELAY */
 	struct perch_neigh *slots;
 	uint16_t *buckets;
 };
@@ -98,6 +100,7 @@ void perch_neigh_init(struct perch_net *net, void *mem)
 	for (i = 0; i < PERCH_NEIGH_RANKS; i++)
 		list_init(&t->by_use[i], PERCH_NEIGH_BY_USE);
 	list_init(&t->retry, PERCH_NEIGH_BY_RETRY);
+	list_init(&t->delay, PERCH_NEIGH_BY_RETRY);
 	net->neigh = t;
 }
 
@@ -136,6 +139,14 @@ static bool is_asking(const struct perch_neigh *n)
 	return n->state == PERCH_NEIGH_INCOMPLETE || n->state == PERCH_NEIGH_PROBE;
 }
 
+static void stop_timer(struct perch_neigh_table *t, struct perch_neigh *n)
+{
+	if (is_asking(n))
+		list_remove(t, &t->retry, n);
+	else if (n->state == PERCH_NEIGH_DELAY)
+		list_remove(t, &t->delay, n);
+}
+
 /* The packets that waited in n stay in its array; the caller has taken them. */
 static void forget(struct perch_net *net, struct perch_neigh *n)
 {
@@ -147,8 +158,7 @@ static void forget(struct perch_net *net, struct perch_neigh *n)
 		at = &t->slots[*at].hash_next;
 	*at = n->hash_next;
 	list_remove(t, &t->by_use[n->rank], n);
-	if (is_asking(n))
-		list_remove(t, &t->retry, n);
+	stop_timer(t, n);
 	n->state = PERCH_NEIGH_FREE;
 	n->hash_next = t->free;
 	t->free = slot;
@@ -269,11 +279,22 @@ static void give_up(struct perch_net *net, struct perch_neigh *n)
 	}
 }
 
+/* Nobody has confirmed it: ask. */
+static void probe(struct perch_net *net, struct perch_neigh *n)
+{
+	stop_timer(net->neigh, n);
+	n->state = PERCH_NEIGH_PROBE;
+	n->tries = 0;
+	ask(net, n);
+}
+
 void perch_neigh_tick(struct perch_net *net)
 {
 	struct perch_neigh_table *t = net->neigh;
 	struct perch_neigh *n;
 
+	while (t->delay.first != NONE && t->slots[t->delay.first].retry_ns <= net->now_ns)
+		probe(net, &t->slots[t->delay.first]);
 	while (t->retry.first != NONE) {
 		n = &t->slots[t->retry.first];
 		if (n->retry_ns > net->now_ns)
@@ -287,11 +308,16 @@ void perch_neigh_tick(struct perch_net *net)
 	}
 }
 
+static int64_t first_ns(const struct perch_neigh_table *t, const struct list *l)
+{
+	return l->first == NONE ? PERCH_NET_NEVER : t->slots[l->first].retry_ns;
+}
+
 int64_t perch_neigh_next_tick(const struct perch_net *net)
 {
 	const struct perch_neigh_table *t = net->neigh;
 
-	return t->retry.first == NONE ? PERCH_NET_NEVER : t->slots[t->retry.first].retry_ns;
+	return RTE_MIN(first_ns(t, &t->delay), first_ns(t, &t->retry));
 }
 
 /* ---- sending -------------------------------------------------------------------------------- */
@@ -317,6 +343,13 @@ static bool is_stale(const struct perch_net *net, const struct perch_neigh *n)
 	return n->state == PERCH_NEIGH_KNOWN && n->known_until_ns <= net->now_ns;
 }
 
+static void wait_for_hint(struct perch_net *net, struct perch_neigh *n)
+{
+	n->state = PERCH_NEIGH_DELAY;
+	n->retry_ns = net->now_ns + PERCH_NEIGH_DELAY_NS;
+	list_append(net->neigh, &net->neigh->delay, n);
+}
+
 int perch_neigh_send(
 	struct perch_net *net, struct perch_neigh *n, struct rte_mbuf *m, bool may_probe)
 {
@@ -330,9 +363,10 @@ int perch_neigh_send(
 	touch(net->neigh, n, PERCH_NEIGH_FRIEND);
 	rc = perch_ether_send(net, n->ifidx, m, &n->mac, ether_type(&n->ip));
 	if (unlikely(is_stale(net, n) && may_probe)) {
-		n->state = PERCH_NEIGH_PROBE;
-		n->tries = 0;
-		ask(net, n);
+		if (n->sure)
+			wait_for_hint(net, n);
+		else
+			probe(net, n);
 	}
 	return rc;
 }
@@ -359,11 +393,11 @@ static void send_waiting(struct perch_net *net, struct perch_neigh *n)
 
 static void settle(struct perch_net *net, struct perch_neigh *n, bool confirmed)
 {
-	if (is_asking(n)) {
-		list_remove(net->neigh, &net->neigh->retry, n);
+	stop_timer(net->neigh, n);
+	if (is_asking(n))
 		touch(net->neigh, n, PERCH_NEIGH_FRIEND);
-	}
 	n->state = PERCH_NEIGH_KNOWN;
+	n->sure = confirmed;
 	n->known_until_ns = net->now_ns;
 	if (confirmed) {
 		n->confirmed_ns = net->now_ns;
@@ -403,12 +437,29 @@ static void update(struct perch_net *net, struct perch_neigh *n, const struct rt
 		return;
 	if (differs && !(news & PERCH_NEIGH_OVERRIDE)) {
 		n->known_until_ns = RTE_MIN(n->known_until_ns, net->now_ns);
+		n->sure = false;
+		if (n->state == PERCH_NEIGH_DELAY)
+			probe(net, n);
 		return;
 	}
 	if (differs)
 		n->mac = *mac;
 	if (differs || answer)
 		settle(net, n, answer);
+}
+
+/* Called for every ACK of new data, so the entry is written only when it has aged by a second. */
+void perch_neigh_confirm(struct perch_net *net, const struct perch_path *path)
+{
+	const int64_t grain_ns = INT64_C(1000000000);
+	struct perch_neigh *n = perch_neigh_recall(net, path);
+
+	if (!n || !n->sure || n->state == PERCH_NEIGH_INCOMPLETE ||
+		n->known_until_ns - net->now_ns > PERCH_NEIGH_REACHABLE_NS - grain_ns)
+		return;
+	stop_timer(net->neigh, n);
+	n->state = PERCH_NEIGH_KNOWN;
+	n->known_until_ns = net->now_ns + PERCH_NEIGH_REACHABLE_NS;
 }
 
 bool perch_neigh_hear(struct perch_net *net, unsigned ifidx, const struct perch_ip *ip,

@@ -16,6 +16,7 @@ enum perch_neigh_limits {
 };
 
 #define PERCH_NEIGH_RETRY_NS     INT64_C(1000000000)  /* RETRANS_TIMER */
+#define PERCH_NEIGH_DELAY_NS     INT64_C(5000000000)  /* DELAY_FIRST_PROBE_TIME */
 #define PERCH_NEIGH_REACHABLE_NS INT64_C(30000000000) /* REACHABLE_TIME */
 #define PERCH_NEIGH_LOCK_NS      INT64_C(1000000000)  /* a fresh answer outlives rumours */
 
@@ -23,7 +24,8 @@ enum perch_neigh_state {
 	PERCH_NEIGH_FREE,
 	PERCH_NEIGH_INCOMPLETE, /* asked everybody; packets wait */
 	PERCH_NEIGH_KNOWN,      /* RFC 4861's REACHABLE until known_until_ns, STALE after it */
-	PERCH_NEIGH_PROBE,      /* used when stale: asked itself; packets go on */
+	PERCH_NEIGH_DELAY,      /* used when stale: TCP has some seconds to confirm it */
+	PERCH_NEIGH_PROBE,      /* nobody did: asked itself; packets go on */
 };
 
 enum perch_neigh_rank { /* who makes room first */
@@ -35,7 +37,7 @@ enum perch_neigh_rank { /* who makes room first */
 
 enum perch_neigh_list { /* an entry is on up to two lists */
 	PERCH_NEIGH_BY_USE,   /* the one of its rank */
-	PERCH_NEIGH_BY_RETRY, /* INCOMPLETE and PROBE; each waits equally long, so in order */
+	PERCH_NEIGH_BY_RETRY, /* INCOMPLETE and PROBE, or DELAY: each waits equally long */
 	PERCH_NEIGH_LISTS,
 };
 
@@ -43,12 +45,13 @@ struct perch_neigh {
 	struct perch_ip ip;
 	int64_t known_until_ns;   /* KNOWN: reachable until then */
 	int64_t confirmed_ns;     /* when it last answered a question of ours */
-	int64_t retry_ns;         /* INCOMPLETE, PROBE: when to ask again */
+	int64_t retry_ns;         /* INCOMPLETE, DELAY, PROBE: when to ask again */
 	struct rte_ether_addr mac;
 	uint8_t state, ifidx;
 	uint8_t tries;
 	uint8_t n_wait;
 	uint8_t rank;
+	bool sure; /* it has answered from this MAC address; hearsay is asked about at once */
 	uint16_t hash_next;
 	struct {
 		uint16_t prev, next; /* slots */
@@ -83,6 +86,9 @@ int perch_neigh_send(
 	struct perch_net *net, struct perch_neigh *n, struct rte_mbuf *m, bool may_probe);
 int perch_neigh_send_group(
 	struct perch_net *net, unsigned ifidx, const struct perch_ip *group, struct rte_mbuf *m);
+
+/* Data that went along path has arrived: its next hop is reachable (RFC 4861 section 7.3.1). */
+void perch_neigh_confirm(struct perch_net *net, const struct perch_path *path);
 
 /* `ip` says that its MAC address is mac (NULL: unchanged); news of enum perch_neigh_news.
  * False when there is no entry for it and none was made. */

@@ -7,6 +7,7 @@
 #include <rte_prefetch.h>
 
 #include "tcp-lite/arp.h"
+#include "tcp-lite/dad.h"
 #include "tcp-lite/ether.h"
 #include "tcp-lite/frag.h"
 #include "tcp-lite/icmp.h"
@@ -81,7 +82,7 @@ static bool config_ok(const struct perch_net_config *cfg)
 		if (!if_ok(&cfg->ifs[i]))
 			return false;
 	return cfg->max_neighbours <= PERCH_NEIGH_MAX && cfg->max_udp < UINT16_MAX &&
-		cfg->max_memberships <= MEMBERSHIPS_MAX;
+		cfg->max_memberships <= MEMBERSHIPS_MAX && cfg->dad <= PERCH_NET_DAD_OFF;
 }
 
 #define DEFAULT(field, value) ((field) = (field) ? (field) : (value))
@@ -110,7 +111,7 @@ static void fill_defaults(struct perch_net_config *cfg)
 }
 
 struct layout { /* offsets of the parts */
-	size_t tcp, udp, neigh, icmp, groups, frags, pmtu, end;
+	size_t tcp, udp, neigh, icmp, groups, frags, pmtu, dad, end;
 };
 
 static size_t place(size_t *end, size_t bytes)
@@ -133,6 +134,7 @@ static struct layout layout_of(const struct perch_net_config *cfg)
 	l.groups = place(&l.end, perch_mcast_bytes(cfg));
 	l.frags = place(&l.end, perch_frag_bytes(cfg));
 	l.pmtu = place(&l.end, perch_pmtu_bytes(cfg));
+	l.dad = place(&l.end, perch_dad_bytes(cfg));
 	return l;
 }
 
@@ -179,6 +181,7 @@ int perch_net_open(struct perch_net **out, void *mem, const struct perch_net_con
 	perch_mcast_init(net, (uint8_t *)mem + l.groups);
 	perch_frag_init(net, (uint8_t *)mem + l.frags);
 	perch_pmtu_init(net, (uint8_t *)mem + l.pmtu);
+	perch_dad_init(net, (uint8_t *)mem + l.dad);
 	for (i = 0; i < RTE_DIM(net->ip_id); i++)
 		net->ip_id[i] = (uint16_t)perch_net_random(net);
 	perch_tcp_init(net, (uint8_t *)mem + l.tcp);
@@ -297,12 +300,15 @@ static void announce(struct perch_net *net)
 	for (i = 0; i < net->cfg.n_ifs; i++) {
 		nif = &net->cfg.ifs[i];
 		for (k = 0; k < nif->n_addrs; k++) {
+			if (net->addr_off[i] & 1U << k)
+				continue;
 			if (perch_ip_is_v4(&nif->addrs[k].ip))
 				perch_arp_announce(net, i, &nif->addrs[k].ip);
 			else
 				perch_nd_announce(net, i, &nif->addrs[k].ip);
 		}
-		if (!perch_ip_is_any(&net->link_local[i]))
+		if (!perch_ip_is_any(&net->link_local[i]) &&
+			!(net->addr_off[i] & 1U << PERCH_NET_ADDRS))
 			perch_nd_announce(net, i, &net->link_local[i]);
 	}
 	net->announced++;
@@ -318,6 +324,7 @@ void perch_net_tick(struct perch_net *net, int64_t now_ns)
 	perch_neigh_tick(net);
 	perch_mcast_tick(net);
 	perch_frag_tick(net);
+	perch_dad_tick(net);
 }
 
 int64_t perch_net_next_tick(const struct perch_net *net)
@@ -325,7 +332,7 @@ int64_t perch_net_next_tick(const struct perch_net *net)
 	int64_t a = RTE_MIN(net->announce_ns, perch_neigh_next_tick(net));
 	int64_t b = RTE_MIN(perch_mcast_next_tick(net), perch_frag_next_tick(net));
 
-	return RTE_MIN(a, b);
+	return RTE_MIN(RTE_MIN(a, b), perch_dad_next_tick(net));
 }
 
 /* ---- packets and flows out ------------------------------------------------------------------ */

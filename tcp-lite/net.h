@@ -66,11 +66,18 @@ struct perch_net_if {
 	struct perch_ip gw4, gw6;
 };
 
+enum perch_net_dad {          /* are our addresses ours alone? (RFC 4862, RFC 5227) */
+	PERCH_NET_DAD_OPTIMISTIC, /* IPv6: asked while they are used (RFC 4429); IPv4: announced */
+	PERCH_NET_DAD_STRICT,     /* both: asked before they are used */
+	PERCH_NET_DAD_OFF,
+};
+
 struct perch_net_config { /* zero means default */
 	struct rte_mempool *pool; /* required; private size >= PERCH_PKT_PRIV */
 	struct perch_net_if ifs[PERCH_NET_IFS];
 	uint8_t n_ifs;            /* required; an IPv6 interface gets its fe80:: address by itself */
 	bool passive;     /* announce no addresses: another lcore does */
+	uint8_t dad;      /* enum perch_net_dad */
 	uint8_t secret[16]; /* keys ISNs and the flow hash (RFC 6528) */
 	uint64_t seed;      /* of the generator for jitter, ports and IP ids */
 	int64_t now_ns;
@@ -132,6 +139,7 @@ struct perch_mcast;
 struct perch_mcast_table;
 struct perch_frag_table;
 struct perch_pmtu_table;
+struct perch_dad_table;
 
 struct perch_net {
 	int64_t now_ns; /* the time given to the entry point that is running */
@@ -146,6 +154,8 @@ struct perch_net {
 	struct perch_mcast_table *groups;
 	struct perch_frag_table *frags;
 	struct perch_pmtu_table *pmtu;
+	struct perch_dad_table *dad;
+	uint32_t addr_off[PERCH_NET_IFS]; /* bits of addresses not in use; link-local the last */
 	uint16_t ip_id[16]; /* counters of fragmented datagrams, spread over destinations */
 	uint32_t group_gen; /* changes with perch_mcast_macs() */
 	uint64_t rng;

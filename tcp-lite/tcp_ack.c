@@ -2,6 +2,7 @@
  * What acknowledgements do: free what has arrived, measure the way, open the windows
  * (RFC 9293 section 3.10.7.4, fifth step).
  */
+#include "tcp-lite/neigh.h"
 #include "tcp-lite/tcp_inside.h"
 
 enum { DELACK_MOST_MS = 500 }; /* RFC 1122 section 4.2.3.2 */
@@ -134,6 +135,7 @@ void perch_tcp_acked(struct perch_net *net, struct perch_tcb *c, const struct pe
 	take_window(c, s); /* asks whether SND.UNA moves */
 	c->snd_una = s->ack;
 	measure(net, c, &a);
+	perch_neigh_confirm(net, &c->path);
 	c->backoff = c->retries = 0;
 	c->marks &= (uint16_t)~TCB_RESEND; /* a FIN that timed out has arrived after all */
 	if (c->outbox)

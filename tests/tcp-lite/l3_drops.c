@@ -558,11 +558,27 @@ static void icmp_type_unknown(struct lab *lab)
 {
 	struct ends e4 = lab_ends4(), e6 = lab_ends6();
 
-	frame_icmp(&f, &e4, 5, 1, 0, "redirect", 8);
-	lab_rx(lab, &f);
 	frame_icmp(&f, &e4, 0, 0, 0, "reply", 5);
 	lab_rx(lab, &f);
-	frame_icmp(&f, &e6, 137, 0, 0, "redirect", 8);
+	frame_icmp(&f, &e6, 200, 0, 0, "private", 7);
+	lab_rx(lab, &f);
+}
+
+static void icmp_redirect(struct lab *lab)
+{
+	struct ends e = lab_ends4();
+
+	frame_icmp(&f, &e, 5, 1, 0, "redirect", 8);
+	lab_rx(lab, &f);
+}
+
+static void nd_router_ignored(struct lab *lab)
+{
+	struct ends e = lab_ends6();
+
+	frame_icmp(&f, &e, 134, 0, 0, "advert", 6);
+	lab_rx(lab, &f);
+	frame_icmp(&f, &e, 137, 0, 0, "redirect", 8);
 	lab_rx(lab, &f);
 }
 
@@ -926,7 +942,8 @@ static const struct {
 	CASE(ip6_too_many_headers, 3), CASE(ip6_header_unknown, 3),
 	CASE(nd_malformed, 9), CASE(nd_not_ours, 2), CASE(nd_conflict, 1),
 	CASE(icmp_truncated, 2), CASE(icmp_bad_checksum, 2), CASE(icmp_echo_to_group, 2),
-	CASE(icmp_type_unknown, 3), CASE(icmp_rate_limited, 8), CASE(icmp_no_flow, 7),
+	CASE(icmp_type_unknown, 2), CASE(icmp_redirect, 1), CASE(nd_router_ignored, 2),
+	 CASE(icmp_rate_limited, 8), CASE(icmp_no_flow, 7),
 	CASE(udp_truncated, 3), CASE(udp_bad_checksum, 3), CASE(udp_no_port, 3),
 	CASE(frag_malformed, 3), CASE(frag_overlap, 2), CASE(frag_duplicate, 1),
 	CASE(frag_too_big, 1), CASE(frag_timeout, 1), CASE(frag_table_full, 1),

@@ -192,7 +192,8 @@ static void arp_failure_reaches_tcp(void)
 	lab_close(&lab);
 }
 
-/* Reachable for 30 s; then stale, and the first use probes by unicast while packets go on. */
+/* Reachable for 30 s; then stale. The first use starts a delay of 5 s (RFC 4861 section 7.3.2),
+ * then it is asked by unicast, while packets go on. */
 static void arp_ages(void)
 {
 	lab_open(&lab);
@@ -205,6 +206,9 @@ static void arp_ages(void)
 	CU_ASSERT(lab_tx_none(&lab)); /* nobody asks about a neighbour that is not in use */
 	send_mark("10.0.0.2", 2, NULL);
 	CU_ASSERT(tx_is_mark("10.0.0.2", &lab_peer_mac, 2));
+	lab_pass(&lab, 4999 * LAB_MS);
+	CU_ASSERT(lab_tx_none(&lab));
+	lab_pass(&lab, 1 * LAB_MS);
 	CU_ASSERT(tx_is_arp_request("10.0.0.2", &lab_peer_mac));
 	send_mark("10.0.0.2", 3, NULL);
 	CU_ASSERT(tx_is_mark("10.0.0.2", &lab_peer_mac, 3));
@@ -225,6 +229,7 @@ static void arp_probe_unanswered(void)
 	lab_pass(&lab, 31 * LAB_S);
 	send_mark("10.0.0.2", 1, NULL);
 	CU_ASSERT(tx_is_mark("10.0.0.2", &lab_peer_mac, 1));
+	lab_pass(&lab, 5 * LAB_S);
 	for (int i = 0; i < 3; i++) {
 		CU_ASSERT(tx_is_arp_request("10.0.0.2", &lab_peer_mac));
 		lab_pass(&lab, LAB_S);
@@ -243,12 +248,56 @@ static void arp_answer_with_new_mac(void)
 	lab_meet_peer(&lab);
 	lab_pass(&lab, 31 * LAB_S);
 	send_mark("10.0.0.2", 1, NULL);
+	lab_pass(&lab, 5 * LAB_S);
 	rx_arp(2, &lab_other_mac, "10.0.0.2", "10.0.0.1");
 	lab_tx(&lab, &f);
 	lab_tx(&lab, &f);
 	send_mark("10.0.0.2", 2, NULL);
 	CU_ASSERT(tx_is_mark("10.0.0.2", &lab_other_mac, 2));
 	CU_ASSERT(lab_tx_none(&lab));
+	lab_close(&lab);
+}
+
+/* RFC 4861 section 7.3.1: TCP is as good as an answer, in every state, but not about a MAC
+ * address of which we have only heard. */
+static void confirmed_by_progress(void)
+{
+	struct perch_path path = {0};
+
+	lab_open(&lab);
+	lab_meet_peer(&lab);
+	send_mark("fd00::2", 1, &path);
+	lab_tx(&lab, &f);
+	for (int i = 0; i < 10; i++) { /* never stale */
+		lab_pass(&lab, 20 * LAB_S);
+		perch_neigh_confirm(lab.net, &path);
+	}
+	send_mark("fd00::2", 2, &path);
+	lab_pass(&lab, 9 * LAB_S);
+	CU_ASSERT(tx_is_mark("fd00::2", &lab_peer_mac, 2));
+	CU_ASSERT(lab_tx_none(&lab));
+
+	lab_pass(&lab, 40 * LAB_S);
+	send_mark("fd00::2", 3, &path); /* DELAY */
+	perch_neigh_confirm(lab.net, &path);
+	lab_pass(&lab, 10 * LAB_S);
+	CU_ASSERT(tx_is_mark("fd00::2", &lab_peer_mac, 3));
+	CU_ASSERT(lab_tx_none(&lab));
+
+	lab_pass(&lab, 40 * LAB_S);
+	send_mark("fd00::2", 4, &path);
+	lab_pass(&lab, 5 * LAB_S); /* PROBE */
+	CU_ASSERT(tx_is_mark("fd00::2", &lab_peer_mac, 4));
+	CU_ASSERT(tx_is_solicit("fd00::2", &lab_peer_mac));
+	perch_neigh_confirm(lab.net, &path);
+	lab_pass(&lab, 10 * LAB_S);
+	CU_ASSERT(lab_tx_none(&lab));
+
+	rx_advert("fd00::2", &lab_other_mac, 0x20); /* moved, somebody says */
+	perch_neigh_confirm(lab.net, &path);
+	send_mark("fd00::2", 5, &path);
+	CU_ASSERT(tx_is_mark("fd00::2", &lab_other_mac, 5));
+	CU_ASSERT(tx_is_solicit("fd00::2", &lab_other_mac));
 	lab_close(&lab);
 }
 
@@ -615,6 +664,165 @@ static void nd_links_are_apart(void)
 	lab_close(&lab);
 }
 
+/* ---- our addresses, alone ours: RFC 4862 section 5.4, RFC 4429, RFC 5227 section 2.1 -------- */
+
+static void open_asking(enum perch_net_dad dad)
+{
+	struct perch_net_config cfg;
+	size_t bytes;
+
+	lab_config(&cfg);
+	cfg.dad = (uint8_t)dad;
+	bytes = perch_net_bytes(&cfg);
+	lab = (struct lab){.pool_level = rte_mempool_avail_count(lab_pool)};
+	lab_tcp = (struct lab_tcp){.knows_flow = true};
+	lab.mem = aligned_alloc(64, bytes);
+	memset(lab.mem, 0, bytes);
+	CU_ASSERT_EQUAL_FATAL(perch_net_open(&lab.net, lab.mem, &cfg), 0);
+}
+
+static void rx_dad_probe(const char *target)
+{
+	struct ends e = {lab_other_mac, {{0x33, 0x33, 0xff, 0, 0, 1}}, packets_ip("::"),
+		packets_ip("ff02::1:ff00:1")};
+	struct perch_ip ip = packets_ip(target);
+
+	frame_nd(&f, &e, 135, 0, &ip, NULL);
+	lab_rx(&lab, &f);
+}
+
+static void rx_dad_advert(const char *target)
+{
+	struct ends e = {lab_other_mac, {{0x33, 0x33, 0, 0, 0, 1}}, packets_ip(target),
+		packets_ip("ff02::1")};
+
+	frame_nd(&f, &e, 136, 0x20, &e.src, &lab_other_mac);
+	lab_rx(&lab, &f);
+}
+
+/* How many of the frames that are sent are like f. */
+static unsigned count_sent(void)
+{
+	struct frame wanted = f, sent;
+	unsigned n = 0;
+
+	while (!lab_tx_none(&lab)) {
+		lab_tx(&lab, &sent);
+		n += sent.len == wanted.len && memcmp(sent.b, wanted.b, sent.len) == 0;
+	}
+	return n;
+}
+
+static void make_our_probe6(const char *target)
+{
+	struct ends e = {lab_mac, {{0x33, 0x33, 0xff, 0, 0, 1}}, packets_ip("::"),
+		packets_ip("ff02::1:ff00:1")};
+	struct perch_ip ip = packets_ip(target);
+
+	frame_nd(&f, &e, 135, 0, &ip, NULL);
+}
+
+static bool answers_ping(bool v4)
+{
+	struct ends e = v4 ? lab_ends4() : lab_ends6();
+	enum perch_drop name = v4 ? PERCH_DROP_ip4_not_ours : PERCH_DROP_ip6_not_ours;
+	uint64_t before = lab.net->drops[name];
+
+	frame_icmp(&f, &e, v4 ? 8 : 128, 0, 1, "x", 1);
+	lab_rx(&lab, &f);
+	return lab.net->drops[name] == before;
+}
+
+/* Section 5.4.2: one solicitation from ::, within the first second. */
+static void dad_asks_once(void)
+{
+	open_asking(PERCH_NET_DAD_OPTIMISTIC);
+	lab_pass(&lab, LAB_S);
+	make_our_probe6("fd00::1");
+	CU_ASSERT_EQUAL(count_sent(), 1);
+	CU_ASSERT(answers_ping(false)); /* meanwhile, too */
+	lab_pass(&lab, 10 * LAB_S);
+	make_our_probe6("fd00::1");
+	CU_ASSERT_EQUAL(count_sent(), 0);
+	lab_close(&lab);
+	open_asking(PERCH_NET_DAD_OFF);
+	lab_pass(&lab, 10 * LAB_S);
+	make_our_probe6("fd00::1");
+	CU_ASSERT_EQUAL(count_sent(), 0);
+	lab_close(&lab);
+}
+
+/* Sections 5.4.3 and 5.4.4: an advertisement, or another's question, and the address is lost. */
+static void dad_loses(void)
+{
+	struct perch_ip lost = packets_ip("fd00::1");
+
+	for (int way = 0; way < 2; way++) {
+		open_asking(PERCH_NET_DAD_OPTIMISTIC);
+		lab_pass(&lab, LAB_S);
+		if (way)
+			rx_dad_probe("fd00::1");
+		else
+			rx_dad_advert("fd00::1");
+		CU_ASSERT_EQUAL(lab.net->drops[PERCH_DROP_nd_conflict], 1);
+		lab_pass(&lab, 10 * LAB_S);
+		CU_ASSERT(!answers_ping(false));
+		CU_ASSERT(!perch_ip_is_ours(lab.net, &lost, NULL));
+		CU_ASSERT(answers_ping(true)); /* the other one stays */
+		lab_close(&lab);
+	}
+	open_asking(PERCH_NET_DAD_OPTIMISTIC);
+	lab_pass(&lab, 10 * LAB_S);
+	rx_dad_advert("fd00::1"); /* too late: a conflict, no loss */
+	CU_ASSERT_EQUAL(lab.net->drops[PERCH_DROP_nd_conflict], 1);
+	CU_ASSERT(answers_ping(false));
+	lab_close(&lab);
+}
+
+/* Nothing is said or answered before nobody has objected. */
+static void dad_strict(void)
+{
+	struct perch_ip us = packets_ip("10.0.0.1"), none = packets_ip("0.0.0.0");
+
+	open_asking(PERCH_NET_DAD_STRICT);
+	CU_ASSERT(!answers_ping(false));
+	CU_ASSERT(!answers_ping(true));
+	lab_pass(&lab, 2 * LAB_S + LAB_MS);
+	CU_ASSERT(answers_ping(false));
+	CU_ASSERT(!answers_ping(true)); /* RFC 5227: three probes, and two seconds more */
+	lab_pass(&lab, 5 * LAB_S + LAB_MS);
+	CU_ASSERT(answers_ping(true));
+	frame_arp(&f, &packets_broadcast, 1, &lab_mac, &none, &lab_no_mac, &us);
+	CU_ASSERT_EQUAL(count_sent(), 3);
+	lab_pass(&lab, 5 * LAB_S);
+	frame_arp(&f, &packets_broadcast, 1, &lab_mac, &us, &lab_no_mac, &us);
+	CU_ASSERT(count_sent() >= 1); /* announced now */
+	lab_close(&lab);
+
+	open_asking(PERCH_NET_DAD_STRICT);
+	rx_arp(2, &lab_other_mac, "10.0.0.1", "10.0.0.9");
+	CU_ASSERT_EQUAL(lab.net->drops[PERCH_DROP_arp_conflict], 1);
+	lab_pass(&lab, 20 * LAB_S);
+	CU_ASSERT(!answers_ping(true));
+	lab_close(&lab);
+}
+
+/* RFC 4429 section 3.3: while we ask we override nobody's knowledge. */
+static void dad_optimistic_does_not_override(void)
+{
+	struct ends e = {lab_peer_mac, {{0x33, 0x33, 0xff, 0, 0, 1}}, packets_ip("fd00::2"),
+		packets_ip("ff02::1:ff00:1")};
+	struct perch_ip us = packets_ip("fd00::1");
+	struct frame answer;
+
+	open_asking(PERCH_NET_DAD_OPTIMISTIC);
+	frame_nd(&f, &e, 135, 0, &us, &lab_peer_mac);
+	lab_rx(&lab, &f);
+	lab_tx(&lab, &answer);
+	CU_ASSERT_EQUAL(answer.b[58], 0x40); /* solicited, no override */
+	lab_close(&lab);
+}
+
 /* ---- start, and other lcores ---------------------------------------------------------------- */
 
 static void announces_at_start(void)
@@ -702,6 +910,11 @@ int main(int argc, char **argv)
 		{"arp: ages", arp_ages},
 		{"arp: probe unanswered", arp_probe_unanswered},
 		{"arp: answer with a new MAC", arp_answer_with_new_mac},
+		{"nud: confirmed by progress", confirmed_by_progress},
+		{"dad: asks once", dad_asks_once},
+		{"dad: loses", dad_loses},
+		{"dad: strict", dad_strict},
+		{"dad: optimistic does not override", dad_optimistic_does_not_override},
 		{"arp: creates nothing unasked", arp_creates_nothing_unasked},
 		{"arp: rumour", arp_rumour},
 		{"arp: conflict", arp_conflict},
