@@ -12,6 +12,12 @@
 
 static struct perch *engine; /* for the signal handler */
 
+static struct {               /* of the UDP service */
+	uint64_t port;
+	const char *group, *source; /* --join, --source: NULL without */
+	struct perch_addr group_addr, source_addr;
+} udp = {.port = 7};
+
 static void echo(struct perch_conn *c, void *arg)
 {
 	struct perch_bytes b; /* a view into the received packets */
@@ -88,12 +94,19 @@ static void connector(struct perch_conn *asker, void *arg)
 
 static void udp_echo(void *arg)
 {
-	uint16_t port = (uint16_t)(uintptr_t)arg;
 	struct perch_datagram d;
 	struct perch_udp *u;
+	int rc;
 
-	if (perch_bind(NULL, port, &u) < 0)
+	(void)arg;
+	if (perch_bind(NULL, (uint16_t)udp.port, &u) < 0)
 		return;
+	if (udp.group) {
+		rc = perch_join(u, &udp.group_addr, udp.source ? &udp.source_addr : NULL);
+		if (rc < 0)
+			fprintf(stderr, "perch-echo: cannot join %s: %s\n", udp.group,
+				strerror(-rc));
+	}
 	while (perch_recv(u, &d, PERCH_FOREVER) == 0)
 		perch_reply(u, &d, d.data, d.len);
 	perch_unbind(u);
@@ -105,12 +118,12 @@ static void on_signal(int sig)
 	perch_stop(engine);
 }
 
-static int serve(const struct args *a, uint64_t port, uint64_t oneshot_port, uint64_t connect_port)
+static int serve(const struct args *a, uint64_t oneshot_port, uint64_t connect_port)
 {
-	int rc = perch_listen(engine, NULL, (uint16_t)port, echo, NULL);
+	int rc = perch_listen(engine, NULL, (uint16_t)udp.port, echo, NULL);
 
 	if (rc == 0)
-		rc = perch_start(engine, PERCH_EVERY_LCORE, udp_echo, (void *)(uintptr_t)port, 0);
+		rc = perch_start(engine, PERCH_EVERY_LCORE, udp_echo, NULL, 0);
 	if (rc == 0 && oneshot_port)
 		rc = perch_listen(engine, NULL, (uint16_t)oneshot_port, oneshot, NULL);
 	if (rc == 0 && connect_port)
@@ -119,7 +132,7 @@ static int serve(const struct args *a, uint64_t port, uint64_t oneshot_port, uin
 		args_complain(a, "cannot listen: %s", strerror(-rc));
 		return EXIT_RUNTIME;
 	}
-	printf("perch-echo: serving %s port %u on %u lcore%s\n", a->ips[0], (unsigned)port,
+	printf("perch-echo: serving %s port %u on %u lcore%s\n", a->ips[0], (unsigned)udp.port,
 		perch_lcores(engine), perch_lcores(engine) == 1 ? "" : "s");
 	fflush(stdout);
 	rc = perch_run(engine);
@@ -130,11 +143,22 @@ static int serve(const struct args *a, uint64_t port, uint64_t oneshot_port, uin
 	return EXIT_FINE;
 }
 
+static bool groups_parsed(void)
+{
+	if (udp.source && !udp.group)
+		return false;
+	if (udp.group && perch_addr_parse(udp.group, 0, &udp.group_addr) < 0)
+		return false;
+	return !udp.source || perch_addr_parse(udp.source, 0, &udp.source_addr) == 0;
+}
+
 int main(int argc, char **argv)
 {
-	uint64_t port = 7, oneshot_port = 0, connect_port = 0;
+	uint64_t oneshot_port = 0, connect_port = 0;
 	const struct args_option own[] = {
-		{"--port", ARGS_NUMBER, &port, 1, UINT16_MAX},
+		{"--port", ARGS_NUMBER, &udp.port, 1, UINT16_MAX},
+		{"--join", ARGS_TEXT, &udp.group, 0, 0},
+		{"--source", ARGS_TEXT, &udp.source, 0, 0},
 		{"--oneshot-port", ARGS_NUMBER, &oneshot_port, 1, UINT16_MAX},
 		{"--connect-port", ARGS_NUMBER, &connect_port, 1, UINT16_MAX},
 		{NULL, ARGS_FLAG, NULL, 0, 0},
@@ -142,7 +166,8 @@ int main(int argc, char **argv)
 	struct args a = {
 		.app = "perch-echo",
 		.usage = "[--ip6 ADDR/LEN] [--gw ADDR] [--port N] [--oneshot-port N] "
-			 "[--connect-port N] [--max-conns N] [--profile latency|wan] "
+			 "[--connect-port N] [--join GROUP [--source ADDR]] [--max-conns N] "
+			 "[--profile latency|wan] "
 			 "[--idle busy|backoff] [--mtu N] [--vlan ID] [--mbufs N] [--seed N]",
 	};
 	struct sigaction sa = {.sa_handler = on_signal};
@@ -153,7 +178,12 @@ int main(int argc, char **argv)
 		args_complain(&a, "'%s' is one argument too many", a.rest[0]);
 		return EXIT_USAGE;
 	}
-	if (port == oneshot_port || port == connect_port ||
+	if (!groups_parsed()) {
+		args_complain(&a, "--join wants the address of a group (for an SSM group with "
+			"--source), --source that of a host");
+		return EXIT_USAGE;
+	}
+	if (udp.port == oneshot_port || udp.port == connect_port ||
 		(oneshot_port && oneshot_port == connect_port)) {
 		args_complain(&a, "each service needs a port of its own");
 		return EXIT_USAGE;
@@ -163,7 +193,7 @@ int main(int argc, char **argv)
 		return status;
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
-	status = serve(&a, port, oneshot_port, connect_port);
+	status = serve(&a, oneshot_port, connect_port);
 	args_summary(&a, engine);
 	perch_close(engine);
 	return status;

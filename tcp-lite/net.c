@@ -340,6 +340,7 @@ int64_t perch_net_next_tick(const struct perch_net *net)
 void perch_net_output(struct perch_net *net, int64_t now_ns)
 {
 	net->now_ns = now_ns;
+	perch_mcast_tick(net); /* a leave must not wait for a turn that never comes */
 	perch_tcp_output(net);
 }
 

@@ -411,6 +411,18 @@ static void leave_source(void)
 	lab_close(&lab);
 }
 
+/* What is left in an lcore's last turn leaves with that turn. */
+static void leave_in_the_last_turn(void)
+{
+	struct perch_udp *u = open_and_bind();
+
+	join_quietly(u, G4, NULL);
+	perch_udp_close(lab.net, u);
+	perch_net_output(lab.net, lab.now_ns);
+	EXPECT("3 TO_IN " G4);
+	lab_close(&lab);
+}
+
 /* RFC 3376 section 3.2: the interface takes what all sockets together take. */
 static void sockets_are_merged(void)
 {
@@ -1013,6 +1025,7 @@ int main(int argc, char **argv)
 		{"join one source", join_source},
 		{"leave any source", leave_any},
 		{"leave one source", leave_source},
+		{"leave in the last turn", leave_in_the_last_turn},
 		{"sockets are merged", sockets_are_merged},
 		{"reports are merged", reports_are_merged},
 		{"many groups are few packets", many_groups_are_few_packets},
