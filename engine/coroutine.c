@@ -143,6 +143,11 @@ int64_t perch_now(void)
 	return perch_lcore_self->now_ns;
 }
 
+int64_t perch_clock(void)
+{
+	return perch_clock_now(&perch_lcore_self->clock);
+}
+
 struct perch *perch_self(void)
 {
 	return perch_lcore_self->engine;

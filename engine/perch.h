@@ -208,6 +208,9 @@ PERCH_API int perch_yield(void);
 
 /* The time at which this turn began. Coroutine. */
 PERCH_API int64_t perch_now(void);
+/* The time at this instant, on the same clock: for measuring, as perch_now stands still within a
+ * turn. A read of the TSC. Coroutine. */
+PERCH_API int64_t perch_clock(void);
 
 /* The engine and the lcore number of the caller. Coroutine. */
 PERCH_API struct perch *perch_self(void);
