@@ -112,6 +112,8 @@ static void take_event(struct reader *r, struct feed_event *ev)
 		tell_event(r, ev);
 	switch (ev->kind) {
 	case FEED_SESSION:
+		r->sessions++;
+		r->snapshot_wanted = false;
 		if (r->books)
 			books_clear(r->books);
 		break;

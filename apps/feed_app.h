@@ -26,6 +26,7 @@ struct reader {
 	int64_t began_ns, first_ns, last_ns; /* of messages */
 	uint64_t messages, sent_refused;
 	bool snapshot_wanted, ended;
+	unsigned sessions;             /* so far: a snapshot of an earlier one is for nothing */
 	struct hist to_handler, to_book, to_end;
 	int error;
 };

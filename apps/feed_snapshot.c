@@ -11,6 +11,7 @@
 /* What one snapshot's packets have come to. */
 struct spin {
 	struct reader *r;
+	unsigned session;
 	bool accepted;
 	uint64_t next; /* from the last message; 0: it has not come */
 };
@@ -44,6 +45,8 @@ static int64_t take_packets(struct spin *s, const struct perch_bytes *b, size_t 
 	int64_t taken = 0, n = 1;
 	int rc = 0;
 
+	if (s->session != s->r->sessions)
+		return -ESTALE;
 	while (rc == 0 && s->next == 0) {
 		n = soup_parse(at + taken, (size_t)(b->len - taken), &p);
 		if (n <= 0)
@@ -79,17 +82,18 @@ static int spin(struct spin *s, struct perch_conn *c, int64_t deadline_ns)
 static int get(struct reader *r, uint64_t *next)
 {
 	int64_t deadline_ns = perch_now() + 30 * SECOND;
-	struct spin s = {.r = r};
+	struct spin s = {.r = r, .session = r->sessions};
 	struct perch_conn *c;
 	int rc = perch_dial(&r->glimpse, NULL, &c, perch_now() + 5 * SECOND);
 
 	if (rc < 0)
-		return rc;
-	books_clear(r->books);
+		return s.session == r->sessions ? rc : -ESTALE;
+	if (s.session == r->sessions)
+		books_clear(r->books);
 	rc = spin(&s, c, deadline_ns);
 	perch_hangup(c);
 	*next = s.next;
-	return rc;
+	return s.session == r->sessions ? rc : -ESTALE;
 }
 
 void snapshot_client(void *arg)
@@ -107,6 +111,8 @@ void snapshot_client(void *arg)
 		rc = get(r, &next);
 		if (rc == -ECANCELED)
 			return;
+		if (rc == -ESTALE)
+			continue;
 		if (rc < 0)
 			feed_snapshot_failed(r->feed, perch_now());
 		else

@@ -376,11 +376,14 @@ static bool session_event(struct feed *f, struct feed_event *ev)
 	if (!f->epoch.pending || f->next < f->known_end)
 		return false;
 	f->epoch.pending = f->flushing = f->ended = f->end_told = false;
+	f->snapshot.cut_short = false;
 	f->joined = true;
 	f->session = f->epoch.session;
 	f->next = f->known_end = f->epoch.next;
 	f->snapshot.barrier = f->jump_end = 0;
 	feed_lines_restart(f);
+	if (f->cur.active && !number_fits(f, f->cur.line, &f->cur.h))
+		f->cur.active = false;
 	if (f->cur.active)
 		feed_line_note(f, f->cur.line, &f->cur.h, f->cur.h.blocks_len);
 	f->counters.sessions++;
@@ -396,6 +399,8 @@ bool feed_next(struct feed *f, struct feed_event *ev)
 	if (fill_event(f, ev))
 		return true;
 	if (f->snapshot.on && feed_snapshot_step(f, ev))
+		return true;
+	if (feed_gap_drop_held(f, ev))
 		return true;
 	if (!f->snapshot.on && (deliver_held(f, ev) || deliver_current(f, ev)))
 		return true;

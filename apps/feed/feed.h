@@ -64,7 +64,8 @@ enum feed_event_kind {
 	FEED_FILLED,   /* delivered after all, or a snapshot stands for them: see by */
 	FEED_LOST,     /* they will not come; the next data is from end on */
 	FEED_REQUEST,  /* ask for them: data and len are the packet, of venues where that is UDP */
-	FEED_SNAPSHOT, /* get a snapshot, then call feed_snapshot_done or feed_snapshot_failed */
+	FEED_SNAPSHOT, /* get a snapshot, then call feed_snapshot_done or feed_snapshot_failed;
+	                * until then no FEED_DATA comes. A FEED_SESSION meanwhile: leave it */
 	FEED_END,      /* of session; end: the number that would have come */
 	FEED_SILENT,   /* nothing came by that line for silent_ns */
 	FEED_HEARD,    /* it is back */

@@ -148,6 +148,25 @@ static bool step(struct feed *f, uint32_t i, uint64_t start, uint64_t end, struc
 	return false;
 }
 
+/* Books that a snapshot was about to fill cannot use it. */
+bool feed_gap_drop_held(struct feed *f, struct feed_event *ev)
+{
+	uint32_t i = first_held(f);
+	struct held *h = &f->held[i];
+
+	if (!f->snapshot.cut_short || i == sentinel(f) || h->first != f->next)
+		return false;
+	if (h->fill_end < h->end) {
+		f->counters.gaps++;
+		f->counters.gap_units += h->end - h->fill_end;
+		event(ev, FEED_GAP, h->fill_end, h->end);
+		h->fill_end = h->end;
+		return true;
+	}
+	feed_hold_take(f);
+	return lose(f, h->end, ev);
+}
+
 bool feed_gap_step(struct feed *f, struct feed_event *ev)
 {
 	uint32_t i;
@@ -222,6 +241,8 @@ bool feed_snapshot_step(struct feed *f, struct feed_event *ev)
 {
 	if (f->flushing) {
 		f->snapshot.on = false;
+		f->snapshot.cut_short = true;
+		feed_gap_rewalk(f); /* the walk had got to the hole that wanted it */
 		return false;
 	}
 	if (f->snapshot.there)

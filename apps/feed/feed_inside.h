@@ -91,6 +91,7 @@ struct feed {
 	int64_t walk_due_ns, due_ns;
 	struct {
 		bool on, asked, there;
+		bool cut_short;       /* by the end of the session that it was of */
 		unsigned tries;
 		int64_t ask_ns;
 		uint64_t covers_to;   /* the one that is there stands for all before this */
@@ -169,6 +170,7 @@ void feed_gap_due(struct feed *f, int64_t due_ns);
 /* The current packet is an answer: go on asking for what is left of the hole, at once. */
 void feed_gap_answered(struct feed *f);
 bool feed_gap_step(struct feed *f, struct feed_event *ev);
+bool feed_gap_drop_held(struct feed *f, struct feed_event *ev);
 bool feed_snapshot_step(struct feed *f, struct feed_event *ev);
 
 #endif

@@ -444,6 +444,41 @@ static void session_change_with_gap(void)
 	tape_close(&t);
 }
 
+/* The books that wait for the snapshot are of the old session: nothing is delivered to them. */
+static void session_change_in_a_snapshot(void)
+{
+	struct tape t;
+
+	tape_open(&t, &WITH_SNAPSHOT);
+	tape_data(&t, A, 100, "a");
+	tape_pass(&t, MS);
+	tape_data(&t, A, 102, "c");
+	tape_end(&t, A, 103);
+	tape_wants(&t, "session from 1; gap 1-100; snapshot 1-101; ");
+	t.session = "S2";
+	tape_data(&t, A, 1, "x");
+	tape_wants(&t, "lost 1-100; gap 100-101; lost 100-101; gap 101-102; lost 101-102; "
+		       "gap 102-103; lost 102-103; end 103; session from 1; x ");
+	tape_snapshot(&t, 50); /* too late: of the old one */
+	tape_data(&t, A, 2, "y");
+	tape_wants(&t, "y ");
+	CU_ASSERT_EQUAL(counters(&t)->lost_units, 102);
+	CU_ASSERT_EQUAL(counters(&t)->gap_units, 102);
+	tape_close(&t);
+
+	tape_open(&t, &WITH_SNAPSHOT); /* the second hole was what wanted it */
+	tape_data(&t, A, 2, "b");
+	tape_data(&t, A, 100, "z");
+	tape_pass(&t, MS);
+	tape_end(&t, A, 101);
+	tape_wants(&t, "session from 1; gap 1-2; ask 1-2; gap 3-100; snapshot 1-101; ");
+	t.session = "S2";
+	tape_beat(&t, A, 1);
+	tape_wants(&t, "lost 1-2; gap 2-3; lost 2-3; lost 3-100; gap 100-101; lost 100-101; "
+		       "end 101; session from 1; ");
+	tape_close(&t);
+}
+
 static void wrong_session(void)
 {
 	struct feed_config cfg = LIVE;
@@ -511,6 +546,12 @@ static void jumps(void)
 	CU_ASSERT_EQUAL(counters(&t)->drop_jump, 4);
 	tape_data(&t, A, UINT64_MAX - 1, "z");
 	CU_ASSERT_EQUAL(counters(&t)->drop_bad_sequence, 1);
+	tape_close(&t);
+
+	tape_open(&t, &cfg);
+	tape_data(&t, A, 2000, "x"); /* the first packet of all is no exception */
+	tape_data(&t, A, 1, "a");
+	tape_wants(&t, "session from 1; a ");
 	tape_close(&t);
 }
 
@@ -632,6 +673,7 @@ int main(int argc, char **argv)
 		{"request, then snapshot", request_then_snapshot},
 		{"session change", session_change},
 		{"session change with a gap", session_change_with_gap},
+		{"session change in a snapshot", session_change_in_a_snapshot},
 		{"wrong session", wrong_session},
 		{"join in the middle", join_in_the_middle},
 		{"jumps", jumps},
