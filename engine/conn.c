@@ -88,8 +88,7 @@ static void forget_waiters(struct perch_lcore *l, struct perch_flow *f)
 	unsigned i;
 
 	for (i = 0; i < 2; i++)
-		if (f->waiter[i] != PERCH_CO_NONE)
-			perch_co_wake(l->sched, perch_co_by_id(l->sched, f->waiter[i]), -EBADF);
+		perch_co_wake_id(l->sched, f->waiter[i], -EBADF);
 }
 
 static void let_go(struct perch_lcore *l, struct perch_tcb *t, bool abort)

@@ -28,7 +28,6 @@ enum {
 	SAVE_BYTES_PER_CO = 512, /* by default; address space, not memory */
 	GRAIN_NS = 1000,         /* of deadlines: the wheel turns over in 35 minutes of it */
 	MIN_STACK_BYTES = 16 << 10,
-	PREFETCH_LINES = 4,      /* of a saved image; the hardware follows a longer one */
 	POISON = 0xd5,
 	POISON_BELOW_LINES = 64, /* of dead frames under the live ones */
 	PARK_SLACK_LINES = 4,    /* from a park's frame down to where its switch leaves the stack */
@@ -186,8 +185,18 @@ static void vacate(struct perch_sched *s, struct perch_co *co)
 	poison(s, co->lines);
 }
 
+static __attribute__((noinline)) void occupy_unequal(struct perch_sched *s, struct perch_co *co,
+						      struct perch_co *out)
+{
+	if (out != NULL)
+		move_out(s, out);
+	if (co->home != 0)
+		move_in(s, co);
+}
+
 /* Make co the occupant of the shared stack. */
-static void occupy(struct perch_sched *s, struct perch_co *co)
+static inline __attribute__((always_inline)) void occupy(struct perch_sched *s,
+							 struct perch_co *co)
 {
 	struct perch_co *out = s->occupant;
 
@@ -196,14 +205,10 @@ static void occupy(struct perch_sched *s, struct perch_co *co)
 	if (out == co)
 		return;
 	s->occupant = co;
-	if (likely(out != NULL && out->lines == co->lines)) {
+	if (likely(out != NULL && out->lines == co->lines))
 		change_places(s, co, out);
-		return;
-	}
-	if (out != NULL)
-		move_out(s, out);
-	if (co->home != 0)
-		move_in(s, co);
+	else
+		occupy_unequal(s, co, out);
 }
 
 /* ---- starting and ending ---- */
@@ -491,16 +496,19 @@ __attribute__((noinline)) int perch_co_yield(struct perch_sched *s)
 	return give_way(s, co);
 }
 
+/* Three lines are what a handler that waits has; the hardware follows a longer image. */
 static void prefetch_image(const struct perch_sched *s, const struct perch_co *co)
 {
 	const char *image;
-	uint32_t i;
 
-	if (co->flags & CO_OWN_STACK || co->home == 0)
+	if (co->home == 0 || co->flags & CO_OWN_STACK)
 		return;
 	image = save_area(&s->saves, co->home);
-	for (i = 0; i < co->lines && i < PREFETCH_LINES; i++)
-		fetch(image + i * STACK_LINE);
+	fetch(image);
+	fetch(image + STACK_LINE);
+	fetch(image + 2 * STACK_LINE);
+	if (co->lines > 3)
+		fetch(image + 3 * STACK_LINE);
 }
 
 void perch_co_wake(struct perch_sched *s, struct perch_co *co, int result)
@@ -513,10 +521,15 @@ void perch_co_wake(struct perch_sched *s, struct perch_co *co, int result)
 	push_ready(s, co);
 }
 
-void perch_co_prefetch(const struct perch_sched *s, const struct perch_co *co)
+void perch_co_wake_id(struct perch_sched *s, uint32_t id, int result)
 {
-	(void)s;
-	fetch(co);
+	if (id < s->fresh_co)
+		perch_co_wake(s, &s->co[id], result);
+}
+
+void perch_co_prefetch(const struct perch_sched *s, uint32_t id)
+{
+	fetch(&s->co[id < s->fresh_co ? id : 0]);
 }
 
 void perch_co_cancel(struct perch_sched *s, struct perch_co *co)

@@ -72,6 +72,9 @@ int perch_co_yield(struct perch_sched *s);
  * already, or running) is left as it is, so that two wakes in one turn are one. */
 void perch_co_wake(struct perch_sched *s, struct perch_co *co, int result);
 
+/* The same by id; an id that was never given out, PERCH_CO_NONE too, is ignored. */
+void perch_co_wake_id(struct perch_sched *s, uint32_t id, int result);
+
 /* Ask it to unwind: its current and all later parks return -ECANCELED. */
 void perch_co_cancel(struct perch_sched *s, struct perch_co *co);
 
@@ -94,14 +97,15 @@ bool perch_sched_ready(const struct perch_sched *s); /* is anything in the run q
 struct perch_co *perch_co_current(const struct perch_sched *s); /* NULL outside a coroutine */
 uint32_t perch_co_id(const struct perch_sched *s, const struct perch_co *co);
 /* NULL for an id that was never given out. Touches nothing of the coroutine, which may have
- * finished: good for prefetching by id. */
+ * finished. */
 struct perch_co *perch_co_by_id(const struct perch_sched *s, uint32_t id);
 
 /* Does p point into the shared stack? What others write to must not. */
 bool perch_sched_on_stack(const struct perch_sched *s, const void *p);
 
-/* Prefetch what the next resume of co will touch. Any co, parked or not. */
-void perch_co_prefetch(const struct perch_sched *s, const struct perch_co *co);
+/* Prefetch what a wake of that id will touch; the wake prefetches what the resume will. So a burst
+ * is dealt with in stages: prefetch all, wake all, run. Any id. */
+void perch_co_prefetch(const struct perch_sched *s, uint32_t id);
 
 /* Give memory that parked stacks no longer need back to the kernel: after a peak, not while there
  * is work. */

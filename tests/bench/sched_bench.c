@@ -241,9 +241,9 @@ static void events(void *arg)
 		p->next = (p->next + BURST) % DRAWN;
 		if (p->prefetch)
 			for (i = 0; i < BURST; i++)
-				perch_co_prefetch(sched, perch_co_by_id(sched, p->ids[p->next + i]));
+				perch_co_prefetch(sched, p->ids[p->next + i]);
 		for (i = 0; i < BURST; i++)
-			perch_co_wake(sched, perch_co_by_id(sched, ids[i]), 64);
+			perch_co_wake_id(sched, ids[i], 64);
 		perch_sched_run(sched, BURST);
 	}
 }
