@@ -7,7 +7,7 @@
  * from a list drawn beforehand; bursts are of 32 different ones, and with prefetch the control
  * blocks of the next burst are fetched while this one runs.
  *
- * usage: sched_bench [-r rounds] [switch|event|spawn|timer|memory|boost|soak ...]
+ * usage: sched_bench [-r rounds] [switch|event|spawn|timer|memory|boost ...]
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -473,102 +473,6 @@ static void bench_memory(void)
 	report_memory(10000000);
 }
 
-/* ---- the soak ---- */
-
-enum {
-	SOAK_COUNT = 10000000,
-	SOAK_SECONDS = 60,
-	SOAK_DEEP = 100, /* one of so many parks with 8 KB of frames */
-	SOAK_FRAME_WORDS = 32,
-};
-
-struct soak {
-	uint32_t count;
-	uint64_t wrong, wakes;
-};
-
-static struct soak soak;
-
-/* Checksummed frames down to 8 KB, and a park at the bottom. */
-__attribute__((noinline)) static int soak_dive(uint64_t key, unsigned depth)
-{
-	volatile uint64_t frame[SOAK_FRAME_WORDS];
-	uint64_t sum = 0, expected = 0;
-	int result, i;
-
-	for (i = 0; i < SOAK_FRAME_WORDS; i++) {
-		frame[i] = key * 0x9e3779b97f4a7c15u + (uint64_t)i;
-		expected += key * 0x9e3779b97f4a7c15u + (uint64_t)i;
-	}
-	result = depth > 0 ? soak_dive(key + 1, depth - 1) : flow_recv(sched);
-	for (i = 0; i < SOAK_FRAME_WORDS; i++)
-		sum += frame[i];
-	soak.wrong += sum != expected;
-	return result;
-}
-
-static void soak_handler(void *arg)
-{
-	uint64_t key = (uint64_t)(uintptr_t)arg * 1000003, turn = 0, check = key, bytes = 0;
-
-	while (app_recv(sched, &bytes) >= 0) {
-		soak.wrong += check != key + turn;
-		check = key + ++turn;
-		if ((key + turn) % SOAK_DEEP == 0 && soak_dive(key, 8192 / (SOAK_FRAME_WORDS * 8 + 48)) < 0)
-			break;
-	}
-}
-
-static void soak_run(double seconds)
-{
-	double end = cpu_ns() + seconds * 1e9;
-	int i;
-
-	while (cpu_ns() < end)
-		for (i = 0; i < 1024; i++) {
-			int k;
-
-			for (k = 0; k < BURST; k++)
-				perch_co_wake(sched, perch_co_by_id(sched,
-								    (uint32_t)(draw() % soak.count)), 64);
-			soak.wakes += perch_sched_run(sched, BURST);
-		}
-}
-
-static void bench_soak(void)
-{
-	struct perch_sched_config cfg = {.max_co = SOAK_COUNT, .max_private = 1,
-					 .save_bytes = 6ul << 30};
-	struct perch_sched_stats st;
-	long empty_kb, idle_kb, end_kb;
-	uint32_t i;
-
-	empty_kb = memory_kb();
-	if (perch_sched_open(&sched, &cfg) < 0)
-		exit(1);
-	soak.count = SOAK_COUNT;
-	for (i = 0; i < SOAK_COUNT; i++) {
-		perch_co_spawn(sched, soak_handler, (void *)(uintptr_t)i, 0);
-		perch_sched_run(sched, 1);
-	}
-	idle_kb = memory_kb();
-	soak_run(SOAK_SECONDS);
-	perch_sched_stats(sched, &st);
-	printf("soak: %u coroutines, %.0f M wakes in %d s, 1 %% with 8 KB of stack, %.0f MB saved\n",
-	       soak.count, (double)soak.wakes / 1e6, SOAK_SECONDS, (double)st.saved_bytes / 1e6);
-	perch_sched_cancel_all(sched);
-	while (perch_sched_ready(sched))
-		perch_sched_run(sched, UINT32_MAX);
-	perch_sched_stats(sched, &st);
-	perch_sched_trim(sched);
-	end_kb = memory_kb();
-	printf("soak: corrupt frames %" PRIu64 ", refused parks %" PRIu64 ", still saved %zu B\n",
-	       soak.wrong, st.refused_save, st.saved_bytes);
-	printf("soak: rss %ld KB empty, %ld KB all parked, %ld KB after all finished\n", empty_kb,
-	       idle_kb, end_kb);
-	perch_sched_close(sched);
-}
-
 /* ---- the program ---- */
 
 static const struct {
@@ -577,7 +481,6 @@ static const struct {
 } sections[] = {
 	{"switch", bench_switch}, {"event", bench_event},   {"spawn", bench_spawn},
 	{"timer", bench_timer},   {"memory", bench_memory}, {"boost", bench_boost},
-	{"soak", bench_soak},
 };
 
 static bool wanted(const char *name, int argc, char **argv)
