@@ -7,7 +7,7 @@
  * from a list drawn beforehand; bursts are of 32 different ones, and with prefetch the control
  * blocks of the next burst are fetched while this one runs.
  *
- * usage: sched_bench [-r rounds] [switch|event|spawn|timer|memory|boost ...]
+ * usage: sched_bench [-r rounds] [-q] [switch|event|spawn|timer|memory|boost ...]
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -32,6 +32,7 @@ enum {
 };
 
 static int rounds = 7;
+static bool quick; /* nothing of 10 million */
 
 /* ---- measuring ---- */
 
@@ -278,6 +279,8 @@ static void bench_event(void)
 	report_events(1000000, 1000000, false, 0);
 	report_events(1000000, 1000000, true, 30);
 	depopulate();
+	if (quick)
+		return;
 	populate(10000000);
 	report_events(10000000, 10000000, true, 45);
 	depopulate();
@@ -404,6 +407,8 @@ static void bench_timer(void)
 	double without, with;
 	uint32_t i;
 
+	if (quick)
+		goto out;
 	t.flow = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (t.flow == MAP_FAILED || perch_wheel_open(&t.wheel, &cfg) < 0)
@@ -420,6 +425,7 @@ static void bench_timer(void)
 	printf("%-52s %8.2f\n", "timers' cost a packet", with - without);
 	perch_wheel_close(t.wheel);
 	munmap(t.flow, bytes);
+out:
 	free(t.ids);
 }
 
@@ -470,7 +476,8 @@ static void bench_memory(void)
 	report_memory(10000);
 	report_memory(100000);
 	report_memory(1000000);
-	report_memory(10000000);
+	if (!quick)
+		report_memory(10000000);
 }
 
 /* ---- the program ---- */
@@ -504,6 +511,9 @@ int main(int argc, char **argv)
 		argc -= 2;
 		argv += 2;
 	}
+	quick = argc >= 1 && strcmp(argv[0], "-q") == 0;
+	argc -= quick;
+	argv += quick;
 	if (rounds < 1 || rounds > MAX_ROUNDS)
 		return 2;
 	printf("%-52s %8s\n", "", "ns: median (least - most)");

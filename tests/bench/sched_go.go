@@ -115,6 +115,8 @@ func main() {
 	debug.SetGCPercent(-1)
 	runtime.GOMAXPROCS(1)
 	events(64)
+	events(10000)
+	events(100000)
 	events(1000000)
 	report("Go: spawn + finish", func() float64 {
 		const n = 1 << 20
