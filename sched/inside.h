@@ -78,6 +78,7 @@ struct perch_sched {
 	uint32_t head, tail;       /* the run queue, ids; meaningless when ready is 0 */
 	uint32_t ready;
 	bool valgrind;
+	bool wide;                 /* the processor moves half a line at once */
 	bool counting;             /* cycles */
 	int64_t now_ns;
 	struct shared_stack shared;
