@@ -1,0 +1,481 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The speed of perch beside that of others, in one run on one machine: what `./perch bench` does.
+
+CPU 0 serves, CPU 1 loads. The wires: net_memif between two processes, net_ring within one, and a
+veth pair where the peer must be Linux. Every figure is the median of --rounds; all contenders of a
+section take their turns within each round, so that a busy minute of the machine hits all of them.
+"""
+import argparse
+import collections
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = ROOT / os.environ.get("PERCH_BUILD", "build")
+APPS, BENCH = BUILD / "apps", BUILD / "tests/bench"
+HUGE = pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages")
+PORT = "7"
+
+
+class Missing(Exception):
+    """A contender that cannot run here, with the reason."""
+
+
+# ---- processes ----------------------------------------------------------------------------------
+
+def start(argv, **kw):
+    return subprocess.Popen([str(a) for a in argv], stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, **kw)
+
+
+def stop(process):
+    """Ends a process of ours and returns what it has said."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+    try:
+        return process.communicate(timeout=15)[0]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.communicate()[0]
+
+
+def run(argv, timeout):
+    p = subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=timeout,
+                       check=False)
+    if p.returncode != 0:
+        raise Missing(f"{argv[0]}: {p.stderr.strip()[-200:] or p.stdout.strip()[-200:]}")
+    return p.stdout
+
+
+class Wire:
+    """A net_memif wire between two processes of one round."""
+    number = 0
+
+    def __init__(self, folder):
+        Wire.number += 1
+        self.prefix = f"perch-bench-{os.getpid()}-{Wire.number}"
+        self.socket = f"{folder}/wire{Wire.number}.sock"
+        huge = HUGE.exists() and int(HUGE.read_text()) >= 512
+        self.memory = ["--in-memory"] if huge else ["--no-huge", "-m", "1024"]
+
+    def vdev(self, role):
+        mac = "02:00:00:00:99:02" if role == "server" else "02:00:00:00:99:01"
+        return (f"net_memif0,role={role},id=0,mac={mac},socket-abstract=no,"
+                f"socket={self.socket}")
+
+    def eal(self, role, cpu):
+        return ["-l", cpu, "--no-pci", *self.memory, f"--file-prefix={self.prefix}{role[0]}",
+                "--vdev", self.vdev(role)]
+
+    def load(self, *options, seconds, sources="10.99.0.11", timeout=60):
+        out = run([APPS / "perch-load", *self.eal("client", "1"), "--", "--ip", f"{sources}/16",
+                   "--quiet", "--json", "--duration", max(1, round(seconds)), *options,
+                   "10.99.0.2", PORT], timeout + seconds)
+        return json.loads(out.strip().split("\n")[-1])
+
+
+def counters(text):
+    return {k: int(v) for k, v in re.findall(r"^  (\w+)\s+(\d+)  ", text, re.M)}
+
+
+# ---- contenders on net_memif --------------------------------------------------------------------
+
+def perch_server(wire, *options):
+    return start([APPS / "perch-echo", *wire.eal("server", "0"), "--", "--ip", "10.99.0.2/16",
+                  *options])
+
+
+def peer_server(command):
+    def begin(wire, *_):
+        words = {"vdev": wire.vdev("server"), "cpu": "0", "ip": "10.99.0.2", "port": PORT,
+                 "prefix": wire.prefix + "s", "memory": " ".join(wire.memory)}
+        return start(["/bin/sh", "-c", "exec " + command.format(**words)])
+    return begin
+
+
+def on_memif(folder, begin, *options, seconds, server_options=(), **kw):
+    wire = Wire(folder)
+    server = begin(wire, *server_options)
+    try:
+        time.sleep(0.8)
+        result = wire.load(*options, seconds=seconds, **kw)
+    finally:
+        said = stop(server)
+    result["server"] = counters(said)
+    return result
+
+
+def testpmd(folder, seconds):
+    """Two testpmd that swap MAC addresses: 64 frames as long as a 64-byte request go to and fro.
+    Its main thread spins beside the one that forwards: the scheduler is told to prefer the other.
+    """
+    if not shutil.which("dpdk-testpmd"):
+        raise Missing("dpdk-testpmd is not installed (package dpdk-dev)")
+    wire = Wire(folder)
+    processes = []
+    try:
+        for role, cpu in (("server", 0), ("client", 1)):
+            extra = ["--auto-start"] if role == "server" else ["--tx-first", "--burst=64",
+                                                               "--txpkts=130"]
+            processes.append(start(
+                ["dpdk-testpmd", "--lcores", f"0@{cpu},1@{cpu}", "--no-pci", *wire.memory,
+                 f"--file-prefix={wire.prefix}{role[0]}", "--vdev", wire.vdev(role), "--",
+                 "--nb-cores=1", "--forward-mode=macswap", "--total-num-mbufs=16384",
+                 "--stats-period", "1", *extra]))
+            os.sched_setscheduler(processes[-1].pid, os.SCHED_IDLE, os.sched_param(0))
+            time.sleep(0.8)
+        for p in processes:  # threads made meanwhile have inherited it
+            for task in os.listdir(f"/proc/{p.pid}/task"):
+                if int(task) != p.pid:
+                    os.sched_setscheduler(int(task), os.SCHED_OTHER, os.sched_param(0))
+        time.sleep(3 + seconds)
+    finally:
+        said = [stop(p) for p in reversed(processes)][0]
+    rates = [int(r) for r in re.findall(r"Rx-pps:\s+(\d+)", said)]
+    if len(rates) < 3:
+        raise Missing("testpmd printed no rates")
+    return {"rate": statistics.median(rates[2:] or rates)}
+
+
+def ring(seconds, conns):
+    out = run([BENCH / "ring_speed", conns, 64, seconds, 0], 60)
+    return json.loads(out.strip().split("\n")[-1])
+
+
+# ---- contenders on a veth -----------------------------------------------------------------------
+
+class Veth:
+    """A veth pair into a network namespace, in which the Linux client runs."""
+
+    def __init__(self):
+        if os.geteuid() != 0:
+            raise Missing("a veth needs root")
+        self.ns, self.outer, self.inner = (f"{n}{os.getpid()}" for n in ("pb", "pbo", "pbi"))
+        ip = ("ip", "-n", self.ns)
+        run(("ip", "netns", "add", self.ns), 10)
+        run(("ip", "link", "add", self.outer, "type", "veth", "peer", "name", self.inner, "netns",
+             self.ns), 10)
+        run((*ip, "link", "set", self.inner, "up"), 10)
+        run((*ip, "addr", "add", "10.98.0.1/24", "dev", self.inner), 10)
+        run(("ip", "link", "set", self.outer, "up"), 10)
+
+    def kernel_address(self, on):
+        run(("ip", "addr", "add" if on else "del", "10.98.0.2/24", "dev", self.outer), 10)
+
+    def offloads(self, on):
+        """A raw peer must see real checksums and segments; the kernel's own server need not."""
+        state = "on" if on else "off"
+        features = [w for f in ("tx", "rx", "gso", "gro", "tso") for w in (f, state)]
+        for where in ((), ("ip", "netns", "exec", self.ns)):
+            subprocess.run([*where, "ethtool", "-K", self.inner if where else self.outer,
+                            *features], capture_output=True, check=False)
+
+    def load(self, conns, seconds):
+        out = run(("ip", "netns", "exec", self.ns, "taskset", "-c", "1", BENCH / "epoll_load",
+                   "10.98.0.2", PORT, conns, 64, seconds), 30 + seconds)
+        return json.loads(out)
+
+    def close(self):
+        subprocess.run(("ip", "link", "del", self.outer), capture_output=True, check=False)
+        subprocess.run(("ip", "netns", "del", self.ns), capture_output=True, check=False)
+
+
+def on_veth(argv, conns, seconds, kernel=True):
+    veth = Veth()
+    server = None
+    try:
+        veth.offloads(kernel)
+        if kernel:
+            veth.kernel_address(True)
+        else:
+            argv = [a.replace("VETH", veth.outer) for a in map(str, argv)]
+        server = start(["taskset", "-c", "0", *argv])
+        time.sleep(1.0)
+        return veth.load(conns, seconds)
+    finally:
+        if server:
+            stop(server)
+        veth.close()
+
+
+def go_server(folder):
+    if not shutil.which("go"):
+        raise Missing("go is not installed (package golang-go)")
+    binary = pathlib.Path(folder) / "echo-go"
+    if not binary.exists():
+        env = dict(os.environ, GOCACHE=f"{folder}/gocache", GO111MODULE="off")
+        subprocess.run(["go", "build", "-o", binary, ROOT / "tests/bench/echo.go"], env=env,
+                       check=True, capture_output=True)
+    return binary
+
+
+def perch_on(vdev):
+    return [APPS / "perch-echo", "-l", "0", "--no-pci", "--no-huge", "-m", "512",
+            f"--file-prefix=perch-bench-v{os.getpid()}", "--vdev", vdev, "--", "--ip",
+            "10.98.0.2/24"]
+
+
+# ---- what is measured ---------------------------------------------------------------------------
+
+STAGES = ("rx", "input", "timers", "wake", "handlers", "output", "tx")
+
+
+def stage_cycles(server):
+    packets = server.get("stage_packets", 0)
+    return {s: server.get(f"stage_{s}_cycles", 0) / packets for s in STAGES} if packets else {}
+
+
+def instructions(_):
+    """Per request and side, by callgrind: 64 connections over net_ring, both engines in turns on
+    one thread. The difference of two lengths leaves out the start."""
+    if not shutil.which("valgrind"):
+        raise Missing("valgrind is not installed")
+    counts = []
+    for n in (10000, 30000):
+        p = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
+                            BENCH / "ring_speed", "64", "64", "0", str(n)], capture_output=True,
+                           text=True, timeout=120, check=False)
+        total = re.search(r"Collected : (\d+)", p.stderr)
+        answered = re.search(r'"requests": (\d+)', p.stdout)
+        if not total or not answered:
+            raise Missing("callgrind did not finish: " + p.stderr.strip()[-100:])
+        counts.append((int(total.group(1)), int(answered.group(1))))
+    (i1, n1), (i2, n2) = counts
+    return {"instructions": (i2 - i1) / (n2 - n1) / 2}
+
+
+class Sections:
+    """Each returns {contender: function of no arguments that runs it once}."""
+
+    def __init__(self, a, folder):
+        self.a, self.folder = a, folder
+        self.servers = {"perch": perch_server}
+        self.servers |= {name: peer_server(command) for name, command in a.peer}
+
+    def memif(self, *options, **kw):
+        kw.setdefault("seconds", self.a.seconds)
+        return {name: lambda begin=begin: on_memif(self.folder, begin, *options, **kw)
+                for name, begin in self.servers.items()}
+
+    def echo(self):
+        """64 connections, 64 bytes, closed loop: requests a second"""
+        s = self.a.seconds
+        cases = self.memif("--conns", 64)
+        cases["testpmd mac-swap (frames)"] = lambda: testpmd(self.folder, s)
+        cases["perch, net_ring"] = lambda: ring(s, 64)
+        cases["epoll, veth"] = lambda: on_veth([BENCH / "epoll_echo", PORT, "--busy"], 64, s)
+        cases["go, veth"] = lambda: on_veth([go_server(self.folder), PORT], 64, s)
+        return "rate", cases
+
+    def rtt(self):
+        """1 connection, 64 bytes: median round trip, ns"""
+        cases = self.memif("--conns", 1)
+        cases["perch, net_ring"] = lambda: ring(self.a.seconds, 1)
+        return "p50", cases
+
+    def half(self):
+        """64 connections at half the closed loop's rate: p99.9 / p50"""
+        def once():
+            top = on_memif(self.folder, perch_server, "--conns", 64, seconds=1)["rate"]
+            return on_memif(self.folder, perch_server, "--conns", 64, "--rate", int(top / 2),
+                            seconds=self.a.seconds)
+        return "tail", {"perch": once}
+
+    def connect(self):
+        """connect, one request, close: connections a second"""
+        return "rate", self.memif("--connect", "--conns", 64, sources="10.99.1.1-10.99.1.32",
+                                  server_options=("--max-conns", "262144"))
+
+    def bulk(self):
+        """one connection echoes bulk at MSS 1448: Gbit/s each way"""
+        return "gbit_per_s", self.memif("--bulk", "--conns", 1, "--size", 16384, "--check")
+
+    def many(self):
+        """connections by the thousand, of which 4,096 busy at most: requests a second"""
+        def case(conns):
+            hot, sources = min(conns, 4096), max(1, conns // 20000)
+            return lambda: on_memif(
+                self.folder, perch_server, "--conns", conns, "--hot", hot, seconds=self.a.seconds,
+                sources=f"10.99.1.1-10.99.{1 + sources // 250}.{sources % 250 + 1}", timeout=300,
+                server_options=("--max-conns", conns + 4096, "--mbufs", 32768))
+        return "rate", {f"perch, {n:,} conns": case(n) for n in (64, 4096, self.a.conns)}
+
+    def linux(self):
+        """1 connection from a Linux client over one veth: median round trip, ns"""
+        s = self.a.seconds
+        return "p50", {
+            "epoll": lambda: on_veth([BENCH / "epoll_echo", PORT], 1, s),
+            "epoll, busy": lambda: on_veth([BENCH / "epoll_echo", PORT, "--busy"], 1, s),
+            "perch, net_af_packet": lambda: on_veth(perch_on("net_af_packet0,iface=VETH"), 1, s,
+                                                    kernel=False)}
+
+    def instructions(self):
+        """instructions a request and side (callgrind, net_ring)"""
+        return "instructions", {"perch": lambda: instructions(self.folder)}
+
+
+NAMES = ("echo", "rtt", "half", "connect", "bulk", "many", "linux", "instructions")
+
+
+def figure(kind, r):
+    latency = r.get("latency_ns", {})
+    if kind == "p50":
+        return latency["p50"]
+    if kind == "tail":
+        return latency["p99.9"] / max(1, latency["p50"])
+    return r[kind]
+
+
+def measure(a, kind, cases):
+    """{contender: results of all rounds}"""
+    results, gone = collections.defaultdict(list), {}
+    for _ in range(1 if kind == "instructions" else a.rounds):
+        for name, once in cases.items():
+            if name in gone:
+                continue
+            try:
+                r = once()
+                r["figure"] = figure(kind, r)
+                results[name].append(r)
+            except (Missing, subprocess.TimeoutExpired, KeyError, ValueError) as e:
+                gone[name] = str(e)[:150]
+                print(f"  {name}: not measured: {gone[name]}", file=sys.stderr)
+    return results
+
+
+def show(title, kind, results):
+    print(f"\n{title}")
+    base = next((n for n in results if n.startswith("perch")), next(iter(results), None))
+    mid = {n: statistics.median(r["figure"] for r in rs) for n, rs in results.items()}
+    for name, rs in results.items():
+        each = [r["figure"] for r in rs]
+        ratio = "" if name == base else f"  perch = {mid[base] / mid[name]:.2f} x" \
+            if base.startswith("perch") and mid[name] else ""
+        digits = 2 if mid[name] < 1000 else 0
+        print(f"  {name:28} {mid[name]:>14,.{digits}f}  "
+              f"({min(each):,.{digits}f} - {max(each):,.{digits}f}){ratio}")
+        last = sorted(rs, key=lambda r: r["figure"])[len(rs) // 2]
+        if "latency_ns" in last and kind != "gbit_per_s":
+            us = {k: last["latency_ns"][k] / 1e3 for k in ("p50", "p99", "p99.9")}
+            print("    " + ", ".join(f"{k} {v:.2f} us" for k, v in us.items()))
+        cycles = stage_cycles(last.get("server", last))
+        if cycles:
+            print("    cycles a packet: " + ", ".join(f"{k} {v:.0f}" for k, v in cycles.items()) +
+                  f"; sum {sum(cycles.values()):.0f}")
+        if cycles and kind == "p50":
+            ghz = tsc_hz() / 1e9
+            into = (cycles["input"] + cycles["timers"] + cycles["wake"]) / ghz
+            out = cycles["output"] / ghz
+            print(f"    the engine's share: rx burst to handler {into:.0f} ns, "
+                  f"handler to tx burst {out:.0f} ns")
+    return mid
+
+
+def tsc_hz():
+    out = subprocess.run(["dmesg"], capture_output=True, text=True, check=False).stdout
+    m = re.search(r"tsc: Detected ([\d.]+) MHz", out)
+    if not m:
+        m = re.search(r"cpu MHz\s*: ([\d.]+)", pathlib.Path("/proc/cpuinfo").read_text())
+    return float(m.group(1)) * 1e6 if m else 1e9
+
+
+# ---- plots --------------------------------------------------------------------------------------
+
+def plot(a, folder):
+    """Rate against p99 (open loop), and connections against rate, as SVG by gnuplot."""
+    if not shutil.which("gnuplot"):
+        raise Missing("gnuplot is not installed")
+    out = pathlib.Path(a.plots)
+    out.mkdir(parents=True, exist_ok=True)
+    top = on_memif(folder, perch_server, "--conns", 64, seconds=1)["rate"]
+    with open(out / "rate-p99.dat", "w", encoding="utf-8") as f:
+        for tenth in range(1, 10):
+            r = on_memif(folder, perch_server, "--conns", 64, "--rate", int(top * tenth / 10),
+                         seconds=1)
+            print(r["rate"], *(r["latency_ns"][k] / 1e3 for k in ("p50", "p99", "p99.9")), file=f)
+    with open(out / "conns-rate.dat", "w", encoding="utf-8") as f:
+        for conns in (1, 4, 16, 64, 256, 1024, 4096):
+            print(conns, on_memif(folder, perch_server, "--conns", conns, seconds=1,
+                                  server_options=("--max-conns", "8192"))["rate"], file=f)
+    script = f"""
+        set terminal svg size 720,420; set grid; set key left top
+        set output "{out}/rate-p99.svg"; set xlabel "requests a second"; set ylabel "us"
+        set logscale y
+        plot for [i=2:4] "{out}/rate-p99.dat" using 1:i with linespoints \\
+            title word("x p50 p99 p99.9", i)
+        set output "{out}/conns-rate.svg"; set xlabel "connections"; unset logscale y
+        set ylabel "requests a second"; set logscale x 2; set yrange [0:*]
+        plot "{out}/conns-rate.dat" using 1:2 with linespoints title "64-byte echo, net_memif"
+        """
+    subprocess.run(["gnuplot"], input=script, text=True, check=True)
+    print(f"\nplots: {out}/rate-p99.svg, {out}/conns-rate.svg")
+
+
+# ---- the command line ---------------------------------------------------------------------------
+
+def peer(text):
+    name, _, command = text.partition("=")
+    if not name or not command:
+        raise argparse.ArgumentTypeError("wants NAME=COMMAND")
+    return name, command
+
+
+def parse():
+    p = argparse.ArgumentParser(
+        prog="./perch bench", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="""sections: """ + ", ".join(NAMES) + """
+
+A --peer is any DPDK program that serves TCP echo; {vdev}, {cpu}, {ip}, {port}, {prefix} and
+{memory} in its command stand for what it is given, for example
+  --peer 'other=./other -l {cpu} --no-pci {memory} --file-prefix {prefix} --vdev {vdev} -- {ip}'""")
+    p.add_argument("--only", default="", help="comma-separated sections; default: all but many")
+    p.add_argument("--rounds", type=int, default=5)
+    p.add_argument("--seconds", type=int, default=2, help="of each measurement")
+    p.add_argument("--conns", type=int, default=1000000, help="the most of section many")
+    p.add_argument("--peer", type=peer, action="append", default=[], metavar="NAME=COMMAND")
+    p.add_argument("--json", metavar="FILE", help="write all results there")
+    p.add_argument("--plots", metavar="FOLDER", help="draw rate against p99, conns against rate")
+    a = p.parse_args()
+    a.only = [s for s in a.only.split(",") if s] or [s for s in NAMES if s != "many"]
+    if set(a.only) - set(NAMES):
+        p.error("no such section: " + ", ".join(sorted(set(a.only) - set(NAMES))))
+    if a.rounds < 1 or a.seconds < 1 or a.conns < 64:
+        p.error("--rounds and --seconds are 1 at least, --conns 64")
+    return a
+
+
+def main():
+    a = parse()
+    everything = {}
+    if len(os.sched_getaffinity(0)) < 2:
+        sys.exit("./perch bench: needs two CPUs: one serves, one loads")
+    with tempfile.TemporaryDirectory() as folder:
+        sections = Sections(a, folder)
+        for name in a.only:
+            method = getattr(sections, name)
+            kind, cases = method()
+            results = measure(a, kind, cases)
+            show(f"{name}: {method.__doc__}", kind, results)
+            everything[name] = results
+        if a.plots:
+            try:
+                plot(a, folder)
+            except Missing as e:
+                print(f"\nno plots: {e}")
+    if a.json:
+        pathlib.Path(a.json).write_text(json.dumps(everything, indent=1), encoding="utf-8")
+    sys.exit(0 if all(everything.values()) else 1)
+
+
+main()
