@@ -53,6 +53,8 @@ struct perch_lcore {
 	bool shared_cpu;          /* another lcore has the same CPU: give way when idle */
 	enum perch_phase phase;
 	int64_t phase_until_ns;   /* when the current phase ends at the latest */
+	int64_t unwind_until_ns;  /* but not before, while coroutines go on returning */
+	uint32_t unwinding;       /* how many were left when that was last put off */
 	int64_t busy_ns;          /* the last turn that found something to do */
 	int64_t tx_held_ns;       /* since when the port has taken nothing; 0: it does */
 	uint64_t turns, idle_turns;

@@ -16,6 +16,7 @@ enum turn_limits {
 	MAIL_BUDGET = 64,          /* messages taken per turn */
 	SETTLE_QUIET_NS = 2000000, /* stop: nothing came for this long, so all that came is answered */
 	SETTLE_MAX_NS = 200000000,
+	UNWIND_STALL_NS = 100000000,
 	TX_HOLD_NS = 1000000,      /* a port that takes nothing for this long loses what waits */
 };
 
@@ -155,6 +156,20 @@ static bool flows_finished(struct perch_lcore *l)
 	return s.alive == 0 && c->flows == c->time_wait && l->net->n_tx == 0;
 }
 
+/* However many coroutines were cancelled, each gets its turn. Only one that does not return, for
+ * as long as nothing else does, is left behind. */
+static bool unwound(struct perch_lcore *l)
+{
+	struct perch_sched_stats s;
+
+	perch_sched_stats(l->sched, &s);
+	if (s.alive < l->unwinding) {
+		l->unwinding = (uint32_t)s.alive;
+		l->unwind_until_ns = l->now_ns + UNWIND_STALL_NS;
+	}
+	return s.alive == 0 || l->now_ns >= l->unwind_until_ns;
+}
+
 /* A stop takes its course over several turns: first all that came before it is answered, then the
  * coroutines unwind and their connections close, and at last nothing is left to do. */
 static void advance_phase(struct perch_lcore *l)
@@ -173,10 +188,11 @@ static void advance_phase(struct perch_lcore *l)
 			break;
 		l->phase = PERCH_UNWINDING;
 		l->phase_until_ns = l->now_ns + l->engine->drain_ns;
+		l->unwinding = UINT32_MAX;
 		perch_sched_cancel_all(l->sched);
 		break;
 	case PERCH_UNWINDING:
-		if (flows_finished(l) || l->now_ns >= l->phase_until_ns)
+		if (unwound(l) && (flows_finished(l) || l->now_ns >= l->phase_until_ns))
 			l->phase = PERCH_STOPPED;
 		break;
 	case PERCH_STOPPED:

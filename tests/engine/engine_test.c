@@ -644,6 +644,38 @@ static void stop_cancels(void)
 	CU_ASSERT_EQUAL(f.rc, -ECANCELED);
 }
 
+enum { CROWD = 5000 };
+
+static void one_of_a_crowd(void *arg)
+{
+	unsigned *returned = arg;
+
+	if (perch_sleep(PERCH_FOREVER) == -ECANCELED)
+		++*returned;
+}
+
+static void gather_crowd(void *arg)
+{
+	unsigned i;
+
+	for (i = 0; i < CROWD; i++)
+		CU_ASSERT_EQUAL(perch_spawn(one_of_a_crowd, arg, 0), 0);
+}
+
+/* More than one turn can resume, and no time to drain: all of them still return. */
+static void stop_waits_for_a_crowd(void)
+{
+	struct perch_config cfg = {.max_coroutines = CROWD + 10, .drain_ns = 1};
+	unsigned returned = 0;
+	struct pair p;
+
+	CU_ASSERT_TRUE_FATAL(pair_open(&p, &cfg));
+	CU_ASSERT_EQUAL(perch_start(p.a, 0, gather_crowd, &returned, 0), 0);
+	pair_turn(&p, NULL, 50);
+	pair_close(&p);
+	CU_ASSERT_EQUAL(returned, CROWD);
+}
+
 /* A handler that is cancelled returns, and its connection closes with a FIN, not a reset. */
 static void stop_drains(void)
 {
@@ -812,6 +844,7 @@ int main(int argc, char **argv)
 		{"groups_v6", groups_v6},
 		{"sleeping", sleeping},
 		{"stop_cancels", stop_cancels},
+		{"stop_waits_for_a_crowd", stop_waits_for_a_crowd},
 		{"stop_drains", stop_drains},
 		{"muted", muted},
 		{"bad_configs", bad_configs},
