@@ -34,7 +34,7 @@ struct options {
 	uint64_t symbols, live, messages, rate, per_packet;
 	uint64_t loss_ppm[2], burst, duplicate_ppm, reorder_ppm, reorder_us, skew_us;
 	uint64_t request_port, glimpse_port, partly, late_ms, deaf;
-	uint64_t start_ms, beat_ms, end_ms, hops;
+	uint64_t start_ms, beat_ms, end_ms, hops, pack_us;
 };
 
 struct market {
@@ -196,6 +196,9 @@ static void send_due(struct market *m)
 	unsigned i, n;
 	size_t len;
 
+	/* What comes meanwhile shares packets, as an exchange's does when there is much of it. */
+	if (perch_now() - m->last_sent_ns < (int64_t)m->o.pack_us * US)
+		return;
 	for (i = 0; i < BURST; i++) {
 		make_messages(m, perch_now(), (unsigned)m->o.per_packet);
 		len = archive_packet(m->archive, &m->session, m->sent, (unsigned)m->o.per_packet,
@@ -229,6 +232,9 @@ static int publish_day(struct market *m)
 		next_ns = sooner(send_delayed(m), m->last_sent_ns + (int64_t)m->o.beat_ms * MS);
 		if (m->next.there)
 			next_ns = sooner(next_ns, due_ns(m));
+		if (next_ns < m->last_sent_ns + (int64_t)m->o.pack_us * US)
+			next_ns = sooner(send_delayed(m),
+				m->last_sent_ns + (int64_t)m->o.pack_us * US);
 		rc = next_ns > perch_now() ? perch_sleep(next_ns) : perch_yield();
 	}
 	return rc;
@@ -615,6 +621,7 @@ int main(int argc, char **argv)
 		{"--messages", ARGS_NUMBER, &o->messages, 1, UINT64_C(1) << 40},
 		{"--rate", ARGS_NUMBER, &o->rate, 1, 1000000000},
 		{"--per-packet", ARGS_NUMBER, &o->per_packet, 1, MOLD_COUNT_MAX},
+		{"--pack-us", ARGS_NUMBER, &o->pack_us, 0, 1000000},
 		{"--loss-a", ARGS_NUMBER, &o->loss_ppm[0], 0, 1000000},
 		{"--loss-b", ARGS_NUMBER, &o->loss_ppm[1], 0, 1000000},
 		{"--burst", ARGS_NUMBER, &o->burst, 1, 100000},
@@ -637,8 +644,9 @@ int main(int argc, char **argv)
 		.app = "perch-publish",
 		.usage = "--line-a ADDR:PORT [--line-b ADDR:PORT] [--session TEXT] [--seed N] "
 			 "[--symbols N] [--live N] [--messages N] [--rate N] [--file PATH] "
-			 "[--speed N|max] [--per-packet N] [--loss-a PPM] [--loss-b PPM] "
-			 "[--burst N] [--duplicate PPM] [--reorder PPM] [--reorder-us N] "
+			 "[--speed N|max] [--per-packet N] [--pack-us N] "
+			 "[--loss-a PPM] [--loss-b PPM] [--burst N] [--duplicate PPM] "
+			 "[--reorder PPM] [--reorder-us N] "
 			 "[--skew-us N] [--request-port N] [--partly N] [--late-ms N] [--deaf] "
 			 "[--glimpse-port N] [--start-ms N] [--beat-ms N] [--end-ms N] "
 			 "[--hops N] [--dump PATH] [--idle busy|backoff]",

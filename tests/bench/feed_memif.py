@@ -31,11 +31,11 @@ def main():
         reader = app(where, "perch-feed", 0, "server", "10.99.0.2/24")
         time.sleep(1.5)
         publisher = app(where, "perch-publish", 1, "client,mac=02:00:00:00:99:01", "10.99.0.1/24",
-                        "--rate", rate, "--messages", messages, *sys.argv[3:])
+                        "--rate", rate, "--messages", messages, "--pack-us", "20", *sys.argv[3:])
         status = publisher.wait(120) or reader.wait(20)
         for name in ("perch-publish", "perch-feed"):
             for line in (where / f"{name}.out").read_text(encoding="utf-8").split("\n"):
-                if line.startswith(("published", "read ", "packet to", "handler to", "line", "lost",
+                if line.startswith(("published", "read ", "packet to", "handler to", "line",
                                     "  drop_tx", "  lost", "  gap_units")):
                     print(f"{name}: {line}")
         same = [(where / f"{n}.dump").read_bytes() for n in ("perch-publish", "perch-feed")]
