@@ -32,7 +32,7 @@ static const char *const record_names[] = {"?", "IS_IN", "IS_EX", "TO_IN", "TO_E
 	"BLOCK"};
 
 struct text {
-	char s[4096];
+	char s[8192];
 	size_t len;
 };
 
@@ -41,6 +41,7 @@ static void say(struct text *t, const char *what)
 	int n = snprintf(t->s + t->len, sizeof(t->s) - t->len, "%s%s", t->len ? " " : "", what);
 
 	t->len += (size_t)n;
+	CU_ASSERT_FATAL(t->len < sizeof(t->s));
 }
 
 static void say_ip(struct text *t, const uint8_t *b, bool v4)
