@@ -747,6 +747,32 @@ static void querier_without_address(void)
 	lab_close(&lab);
 }
 
+/* RFC 3810 section 6.2: each of hop limit, router alert and link-local source is asked for. */
+static void queries_from_elsewhere(void)
+{
+	const struct query general = {NULL, 3, 1000, 2, 125, {NULL}};
+	struct perch_ip global = packets_ip("fd00::2");
+	struct perch_udp *u = open_and_bind();
+
+	join_quietly(u, G6, NULL);
+	make_query6(&general);
+	f.b[AT_IP + 7] = 2;
+	lab_rx(&lab, &f);
+	make_query6(&general);
+	f.b[AT_IP + 42] = 1; /* the router alert becomes padding */
+	f.b[AT_IP + 43] = 4;
+	lab_rx(&lab, &f);
+	make_query6(&general);
+	memcpy(f.b + AT_IP + 8, global.b, 16);
+	fix_mld();
+	lab_rx(&lab, &f);
+	CU_ASSERT_EQUAL(lab.net->drops[PERCH_DROP_mld_malformed], 3);
+	CU_ASSERT_EQUAL(wait_tx(5000), 5000);
+	query6(&general);
+	answered_once("6: 2 IS_EX ff02::1:ff00:1 IS_EX " G6, 1000);
+	lab_close(&lab);
+}
+
 /* ---- older versions: RFC 3376 section 7.2, RFC 2236, RFC 3810 section 8.2, RFC 2710 ---------- */
 
 static void version2(void)
@@ -1043,6 +1069,7 @@ int main(int argc, char **argv)
 		{"robustness is learnt", robustness_is_learnt},
 		{"unknown group is not answered", unknown_group_is_not_answered},
 		{"querier without address", querier_without_address},
+		{"queries from elsewhere", queries_from_elsewhere},
 		{"version 2", version2},
 		{"version 1", version1},
 		{"MLD version 1", mld_version1},
