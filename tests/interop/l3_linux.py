@@ -149,6 +149,38 @@ def group_other_source():
         assert stop_clean(echo)["drop_udp_no_member"] == 2
 
 
+# Two datagrams to GROUP from OWN: how many answers come?
+COUNT = """
+import socket, sys
+group, own = sys.argv[1:]
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((own, 0))
+s.settimeout(0.5)
+s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(own))
+n = 0
+for size in (100, 300):
+    s.sendto(bytes(size), (group, 7))
+    try:
+        while True:
+            s.recvfrom(2000)
+            n += 1
+    except socket.timeout:
+        pass
+print(n)
+"""
+
+
+@case("group_two_lcores")
+def group_two_lcores():
+    """Each lcore's member gets every datagram, whichever lcore it came to."""
+    with Lab() as lab:
+        lab.join()
+        echo = lab.echo(extra=["--join", GROUP4], lcores="(0,1)@0")
+        assert udp_echo(lab, GROUP4, 100)
+        assert int(lab.run("linux", sys.executable, "-c", COUNT, GROUP4, LINUX4).stdout) == 4
+        stop_clean(echo)
+
+
 @case("reports_dissected")
 def reports_dissected():
     """Wireshark finds our reports well-formed, and their checksums right."""
