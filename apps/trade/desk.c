@@ -320,10 +320,35 @@ static void accept(struct desk *d, struct desk_order *o, const struct ouch *m)
 		shrink(d, o, o->open);
 }
 
+static struct desk_order *adopt(struct desk *d, const struct ouch *m)
+{
+	uint64_t ref = ref_of(d, m);
+	struct desk_order *o = &d->orders[ref & d->mask];
+	uint16_t i = 0;
+
+	while (i < d->n_symbols && strcmp(d->symbols[i].name, m->symbol) != 0)
+		i++;
+	if (i == d->n_symbols || o->state != DESK_FREE || d->open == d->limits.max_open ||
+		m->shares > UINT32_MAX)
+		return NULL;
+	*o = (struct desk_order){.ref = ref,
+		.price = m->price,
+		.open = (uint32_t)m->shares,
+		.symbol = i,
+		.side = m->side == 'B' ? 'B' : 'S',
+		.state = DESK_LIVE};
+	d->open++;
+	d->adopted++;
+	*open_side(d, o) += o->open;
+	return o;
+}
+
 int desk_report(struct desk *d, const struct ouch *m)
 {
 	struct desk_order *o = m->type == OUCH_SYSTEM ? NULL : find(d, ref_of(d, m));
 
+	if (!o && m->type == OUCH_ACCEPTED)
+		o = adopt(d, m);
 	if (!o) {
 		d->unknown += m->type != OUCH_SYSTEM;
 		return m->type == OUCH_SYSTEM ? 0 : -ENOENT;

@@ -95,7 +95,7 @@ struct desk {
 	uint16_t at_ref, at_side, at_shares, at_symbol, at_price, at_tif;
 	uint8_t price_width, tif_width;
 	uint64_t verdicts[DESK_VERDICTS_N];
-	uint64_t accepted, filled_shares, canceled, rejected, broken, unknown;
+	uint64_t accepted, adopted, filled_shares, canceled, rejected, broken, unknown;
 };
 
 /* Returns 0 or -ENOMEM. first_ref: no reference below it is used. firm: 4.2, at most 4 letters. */
@@ -124,7 +124,9 @@ size_t desk_cancel(struct desk *d, uint64_t ref, void *out);
  * Returns the bytes; 0 when all have been asked for. Works with the kill switch on. */
 size_t desk_cancel_all(struct desk *d, uint32_t *cursor, void *out, size_t room);
 
-/* What the venue says. Returns 0, or -ENOENT for an order that is not ours (counted). */
+/* What the venue says. An acceptance of an order that the desk does not know is of an earlier life
+ * and adopted, so that all reports of a session, from the first, make positions and open orders
+ * what they were. Returns 0, or -ENOENT for an order that is not ours (counted). */
 int desk_report(struct desk *d, const struct ouch *m);
 
 /* No new orders from now on; cancels still go. */

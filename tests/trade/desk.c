@@ -188,9 +188,33 @@ static void lives_of_orders(void)
 	CU_ASSERT_EQUAL(report('J', 113, 0), 0);
 	CU_ASSERT_EQUAL(d.open, 0);
 	CU_ASSERT_EQUAL(d.symbols[0].open_buy, 0);
-	CU_ASSERT_EQUAL(report('A', 9999, 1), -ENOENT);
+	CU_ASSERT_EQUAL(report('A', 9999, 1), -ENOENT); /* of no symbol of ours */
 	CU_ASSERT_EQUAL(d.unknown, 2);
 	CU_ASSERT_EQUAL(report('S', 0, 0), 0);
+	desk_close(&d);
+}
+
+/* After a restart the session's reports, from the first, say what was. */
+static void an_earlier_life(void)
+{
+	struct ouch m = {.type = 'A',
+		.ref = 7,
+		.side = 'T',
+		.shares = 100,
+		.symbol = "AAPL",
+		.price = 5,
+		.state = 'L'};
+	const struct desk_limits none = {0};
+
+	begin(OUCH_50, &none);
+	CU_ASSERT_EQUAL(desk_report(&d, &m), 0);
+	CU_ASSERT_EQUAL(d.adopted, 1);
+	CU_ASSERT_EQUAL(d.symbols[1].open_sell, 100);
+	CU_ASSERT_EQUAL(report('E', 7, 30), 0);
+	CU_ASSERT_EQUAL(d.symbols[1].position, -30);
+	CU_ASSERT_EQUAL(report('C', 7, 70), 0);
+	CU_ASSERT_EQUAL(d.open, 0);
+	CU_ASSERT_EQUAL(d.symbols[1].open_sell, 0);
 	desk_close(&d);
 }
 
@@ -248,6 +272,7 @@ int main(int argc, char **argv)
 		{"limit of position", limit_of_position},
 		{"limit of rate", limit_of_rate},
 		{"lives of orders", lives_of_orders},
+		{"an earlier life", an_earlier_life},
 		{"tokens of 4.2", tokens_of_42},
 		{"killed", killed},
 		{"no session, no reference", no_session_no_reference},

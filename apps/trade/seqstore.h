@@ -7,14 +7,14 @@
  * Outbound references must never come twice, so they are taken from below a ceiling that is in the
  * file already, and a restart begins at that ceiling.
  */
-#ifndef PERCH_APPS_TRADE_STORE_H
-#define PERCH_APPS_TRADE_STORE_H
+#ifndef PERCH_APPS_TRADE_SEQSTORE_H
+#define PERCH_APPS_TRADE_SEQSTORE_H
 
 #include <stdint.h>
 
-struct store;
+struct seqstore;
 
-struct store_numbers {
+struct seqstore_numbers {
 	char session[16];     /* the SoupBinTCP session that next_in belongs to; empty: none */
 	uint64_t next_in;     /* the sequenced message that is expected next */
 	uint64_t ref_ceiling; /* all references that were ever used are below it */
@@ -24,16 +24,16 @@ struct store_numbers {
 /* Open or create the file, read what it holds into *restored (zero when it is new), and start the
  * thread. Returns 0 or a negative errno; -EBADMSG: neither copy in the file is whole; -EBUSY:
  * another process has it open. Control thread. */
-int store_open(struct store **out, const char *path, struct store_numbers *restored);
+int seqstore_open(struct seqstore **out, const char *path, struct seqstore_numbers *restored);
 
 /* These are the numbers now. Never waits, never enters the kernel. The loop's thread. */
-void store_post(struct store *s, const struct store_numbers *now);
+void seqstore_post(struct seqstore *s, const struct seqstore_numbers *now);
 
 /* The ceiling that the file holds for certain. Any thread. */
-uint64_t store_ceiling(const struct store *s);
+uint64_t seqstore_ceiling(const struct seqstore *s);
 
 /* Write what was posted last and close. Returns 0, or the first error that the thread met. Control
  * thread. NULL is fine. */
-int store_close(struct store *s);
+int seqstore_close(struct seqstore *s);
 
 #endif

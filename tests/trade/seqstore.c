@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * The sequence store: what it keeps over a close, a kill -9 and a torn write.
  */
-#include "apps/trade/store.h"
+#include "apps/trade/seqstore.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,9 +27,9 @@ static void new_path(void)
 		close(fd);
 }
 
-static struct store_numbers numbers(uint64_t n)
+static struct seqstore_numbers numbers(uint64_t n)
 {
-	return (struct store_numbers){.session = "20261125A",
+	return (struct seqstore_numbers){.session = "20261125A",
 		.next_in = n,
 		.ref_ceiling = 10 * n,
 		.fix_next_in = n + 1,
@@ -38,33 +38,33 @@ static struct store_numbers numbers(uint64_t n)
 
 static void over_a_close(void)
 {
-	struct store_numbers got, put = numbers(42);
-	struct store *s;
+	struct seqstore_numbers got, put = numbers(42);
+	struct seqstore *s;
 
 	new_path();
-	CU_ASSERT_EQUAL_FATAL(store_open(&s, path, &got), 0);
+	CU_ASSERT_EQUAL_FATAL(seqstore_open(&s, path, &got), 0);
 	CU_ASSERT_EQUAL(got.next_in, 0);
-	CU_ASSERT_EQUAL(store_ceiling(s), 0);
-	store_post(s, &put);
-	CU_ASSERT_EQUAL(store_close(s), 0);
-	CU_ASSERT_EQUAL_FATAL(store_open(&s, path, &got), 0);
+	CU_ASSERT_EQUAL(seqstore_ceiling(s), 0);
+	seqstore_post(s, &put);
+	CU_ASSERT_EQUAL(seqstore_close(s), 0);
+	CU_ASSERT_EQUAL_FATAL(seqstore_open(&s, path, &got), 0);
 	CU_ASSERT_EQUAL(memcmp(&got, &put, sizeof(got)), 0);
-	CU_ASSERT_EQUAL(store_ceiling(s), 420);
-	CU_ASSERT_EQUAL(store_close(s), 0);
+	CU_ASSERT_EQUAL(seqstore_ceiling(s), 420);
+	CU_ASSERT_EQUAL(seqstore_close(s), 0);
 	unlink(path);
 }
 
 static void one_owner(void)
 {
-	struct store_numbers got;
-	struct store *s, *t;
+	struct seqstore_numbers got;
+	struct seqstore *s, *t;
 
 	new_path();
-	CU_ASSERT_EQUAL_FATAL(store_open(&s, path, &got), 0);
-	CU_ASSERT_EQUAL(store_open(&t, path, &got), -EBUSY);
+	CU_ASSERT_EQUAL_FATAL(seqstore_open(&s, path, &got), 0);
+	CU_ASSERT_EQUAL(seqstore_open(&t, path, &got), -EBUSY);
 	CU_ASSERT_PTR_NULL(t);
-	store_close(s);
-	CU_ASSERT_EQUAL(store_open(&s, "/no/such/folder/store", &got), -ENOENT);
+	seqstore_close(s);
+	CU_ASSERT_EQUAL(seqstore_open(&s, "/no/such/folder/store", &got), -ENOENT);
 	unlink(path);
 }
 
@@ -72,16 +72,16 @@ static void one_owner(void)
  */
 static void child(int out)
 {
-	struct store_numbers got, put;
-	struct store *s;
+	struct seqstore_numbers got, put;
+	struct seqstore *s;
 	uint64_t n, certain;
 
-	if (store_open(&s, path, &got) < 0)
+	if (seqstore_open(&s, path, &got) < 0)
 		_exit(1);
 	for (n = got.next_in + 1;; n++) {
 		put = numbers(n);
-		store_post(s, &put);
-		certain = store_ceiling(s);
+		seqstore_post(s, &put);
+		certain = seqstore_ceiling(s);
 		if (n % 1000 == 0 && write(out, &certain, sizeof(certain)) < 0)
 			_exit(1);
 	}
@@ -91,8 +91,8 @@ static void over_kill_9(void)
 {
 	const struct timespec some = {.tv_nsec = 20000000};
 	uint64_t certain = 0, before = 0;
-	struct store_numbers got;
-	struct store *s;
+	struct seqstore_numbers got;
+	struct seqstore *s;
 	int i, fds[2];
 	pid_t pid;
 
@@ -109,12 +109,12 @@ static void over_kill_9(void)
 		while (read(fds[0], &certain, sizeof(certain)) == (ssize_t)sizeof(certain))
 			;
 		close(fds[0]);
-		CU_ASSERT_EQUAL_FATAL(store_open(&s, path, &got), 0);
+		CU_ASSERT_EQUAL_FATAL(seqstore_open(&s, path, &got), 0);
 		CU_ASSERT(got.ref_ceiling >= certain);
 		CU_ASSERT(got.next_in >= before);
 		CU_ASSERT(got.next_in == 0 || got.ref_ceiling == 10 * got.next_in);
 		before = got.next_in;
-		CU_ASSERT_EQUAL(store_close(s), 0);
+		CU_ASSERT_EQUAL(seqstore_close(s), 0);
 	}
 	CU_ASSERT(before > 0);
 	unlink(path);
@@ -123,26 +123,26 @@ static void over_kill_9(void)
 /* A write that was cut off leaves the copy before it. */
 static void over_a_torn_write(void)
 {
-	struct store_numbers got, put;
-	struct store *s;
+	struct seqstore_numbers got, put;
+	struct seqstore *s;
 	uint64_t n;
 	int fd;
 
 	new_path();
 	for (n = 1; n <= 2; n++) {
-		CU_ASSERT_EQUAL_FATAL(store_open(&s, path, &got), 0);
+		CU_ASSERT_EQUAL_FATAL(seqstore_open(&s, path, &got), 0);
 		put = numbers(n);
-		store_post(s, &put);
-		store_close(s);
+		seqstore_post(s, &put);
+		seqstore_close(s);
 	}
 	fd = open(path, O_RDWR);
 	CU_ASSERT_EQUAL(pwrite(fd, "torn", 4, 24), 4); /* the second is in the first place */
-	CU_ASSERT_EQUAL_FATAL(store_open(&s, path, &got), 0);
+	CU_ASSERT_EQUAL_FATAL(seqstore_open(&s, path, &got), 0);
 	CU_ASSERT_EQUAL(got.next_in, 1);
-	store_close(s);
+	seqstore_close(s);
 	CU_ASSERT_EQUAL(pwrite(fd, "torn", 4, 24), 4);
 	CU_ASSERT_EQUAL(pwrite(fd, "torn", 4, 512 + 24), 4);
-	CU_ASSERT_EQUAL(store_open(&s, path, &got), -EBADMSG);
+	CU_ASSERT_EQUAL(seqstore_open(&s, path, &got), -EBADMSG);
 	close(fd);
 	unlink(path);
 }
@@ -157,5 +157,5 @@ int main(int argc, char **argv)
 		{NULL, NULL},
 	};
 
-	return suite_main("store", cases, argc, argv);
+	return suite_main("sequence store", cases, argc, argv);
 }

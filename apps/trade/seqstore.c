@@ -4,7 +4,7 @@
  *
  * The posted numbers pass from the loop to the thread by a sequence lock: the writer never waits.
  */
-#include "apps/trade/store.h"
+#include "apps/trade/seqstore.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 
 enum {
 	COPY_BYTES = 512,
-	WORDS = sizeof(struct store_numbers) / sizeof(uint64_t),
+	WORDS = sizeof(struct seqstore_numbers) / sizeof(uint64_t),
 	EVERY_NS = 2000000
 };
 
@@ -28,13 +28,13 @@ enum {
 
 struct copy {
 	uint64_t magic, turn;
-	struct store_numbers numbers;
+	struct seqstore_numbers numbers;
 	uint64_t sum; /* of all before it */
 };
 _Static_assert(sizeof(struct copy) <= COPY_BYTES, "each copy has a sector of its own");
-_Static_assert(sizeof(struct store_numbers) % sizeof(uint64_t) == 0, "posted as whole words");
+_Static_assert(sizeof(struct seqstore_numbers) % sizeof(uint64_t) == 0, "posted as whole words");
 
-struct store {
+struct seqstore {
 	int fd;
 	pthread_t thread;
 	_Atomic bool stop;
@@ -58,7 +58,7 @@ static uint64_t sum_of(const struct copy *c)
 
 /* ---- the file ------------------------------------------------------------------------------- */
 
-static int restore(struct store *s, struct store_numbers *out)
+static int restore(struct seqstore *s, struct seqstore_numbers *out)
 {
 	bool found = false;
 	struct copy c;
@@ -83,7 +83,7 @@ static int restore(struct store *s, struct store_numbers *out)
 	return found ? 0 : -EBADMSG;
 }
 
-static int write_copy(struct store *s, const struct store_numbers *numbers)
+static int write_copy(struct seqstore *s, const struct seqstore_numbers *numbers)
 {
 	struct copy c = {.magic = MAGIC, .turn = s->turn + 1, .numbers = *numbers};
 	ssize_t n;
@@ -101,7 +101,7 @@ static int write_copy(struct store *s, const struct store_numbers *numbers)
 
 /* ---- from the loop to the thread ------------------------------------------------------------ */
 
-void store_post(struct store *s, const struct store_numbers *now)
+void seqstore_post(struct seqstore *s, const struct seqstore_numbers *now)
 {
 	uint64_t v = atomic_load_explicit(&s->version, memory_order_relaxed), w;
 	unsigned i;
@@ -116,7 +116,7 @@ void store_post(struct store *s, const struct store_numbers *now)
 }
 
 /* Returns the version that was read. */
-static uint64_t read_posted(struct store *s, struct store_numbers *out)
+static uint64_t read_posted(struct seqstore *s, struct seqstore_numbers *out)
 {
 	uint64_t before, w;
 	unsigned i;
@@ -134,9 +134,9 @@ static uint64_t read_posted(struct store *s, struct store_numbers *out)
 	}
 }
 
-static void write_newest(struct store *s)
+static void write_newest(struct seqstore *s)
 {
-	struct store_numbers numbers;
+	struct seqstore_numbers numbers;
 	uint64_t version;
 	int rc;
 
@@ -153,7 +153,7 @@ static void write_newest(struct store *s)
 static void *write_on(void *arg)
 {
 	const struct timespec pause = {.tv_nsec = EVERY_NS};
-	struct store *s = arg;
+	struct seqstore *s = arg;
 
 	while (!atomic_load(&s->stop)) {
 		write_newest(s);
@@ -163,7 +163,7 @@ static void *write_on(void *arg)
 	return NULL;
 }
 
-uint64_t store_ceiling(const struct store *s)
+uint64_t seqstore_ceiling(const struct seqstore *s)
 {
 	return atomic_load_explicit(&s->ceiling, memory_order_relaxed);
 }
@@ -171,7 +171,7 @@ uint64_t store_ceiling(const struct store *s)
 /* ---- open and close ------------------------------------------------------------------------- */
 
 /* The thread blocks all signals: they are the app's. */
-static int start_thread(struct store *s)
+static int start_thread(struct seqstore *s)
 {
 	sigset_t all, before;
 	int rc;
@@ -183,9 +183,9 @@ static int start_thread(struct store *s)
 	return -rc;
 }
 
-int store_open(struct store **out, const char *path, struct store_numbers *restored)
+int seqstore_open(struct seqstore **out, const char *path, struct seqstore_numbers *restored)
 {
-	struct store *s = calloc(1, sizeof(*s));
+	struct seqstore *s = calloc(1, sizeof(*s));
 	int rc;
 
 	*out = NULL;
@@ -202,7 +202,7 @@ int store_open(struct store **out, const char *path, struct store_numbers *resto
 	if (rc < 0)
 		goto unusable;
 	atomic_store(&s->ceiling, restored->ref_ceiling);
-	store_post(s, restored);
+	seqstore_post(s, restored);
 	s->written = atomic_load(&s->version);
 	rc = start_thread(s);
 	if (rc < 0)
@@ -216,7 +216,7 @@ no_file:
 	return rc;
 }
 
-int store_close(struct store *s)
+int seqstore_close(struct seqstore *s)
 {
 	int rc;
 
