@@ -27,10 +27,10 @@
 #include <rte_arp.h>
 #include <rte_errno.h>
 #include <rte_eth_ring.h>
-#include <rte_ethdev.h>
 #include <rte_ether.h>
 #include <rte_ip.h>
 #include <rte_mbuf.h>
+#include <rte_memzone.h>
 #include <rte_ring.h>
 #include <rte_tcp.h>
 
@@ -49,7 +49,7 @@ enum {
 	MSS_OPTION = 4,
 };
 
-#define FIRST_ADDR RTE_IPV4(198, 18, 0, 0)
+#define FIRST_ADDR UINT32_C(0xc6120000) /* 198.18.0.0 */
 
 static const char prefix[] = "perch_crowd";
 static const struct rte_ether_addr our_mac = {.addr_bytes = {0x02, 'c', 'r', 'o', 'w', 'd'}};
@@ -303,8 +303,10 @@ static void drain(struct rte_ring *r)
 		rte_pktmbuf_free(m);
 }
 
-static void unmake(struct crowd *c)
+static void unmake(const struct rte_memzone *place)
 {
+	struct crowd *c = place->addr;
+
 	if (c->playing) {
 		c->stop = true;
 		pthread_join(c->thread, NULL);
@@ -314,26 +316,13 @@ static void unmake(struct crowd *c)
 	rte_ring_free(c->from_stack);
 	rte_ring_free(c->to_stack);
 	rte_mempool_free(c->pool);
-	free(c);
-}
-
-/* The port is closed, and after it the stack's pool goes, whose packets we may still hold. */
-static int on_close(uint16_t port, enum rte_eth_event_type event, void *arg, void *ret)
-{
-	struct crowd *c = arg;
-
-	(void)port;
-	(void)event;
-	(void)ret;
-	unmake(c);
-	return 0;
+	rte_memzone_free(place);
 }
 
 static int make_wire(struct crowd *c, const char *name)
 {
 	const unsigned flags = RING_F_SP_ENQ | RING_F_SC_DEQ;
 	char text[RTE_RING_NAMESIZE];
-	int port;
 
 	snprintf(text, sizeof(text), "%s_in", name);
 	c->to_stack = rte_ring_create(text, RING_SLOTS, SOCKET_ID_ANY, flags);
@@ -346,30 +335,43 @@ static int make_wire(struct crowd *c, const char *name)
 	if (pthread_create(&c->thread, NULL, play, c) != 0)
 		return -ENOMEM;
 	c->playing = true; /* and silent, until it hears from the stack */
-	port = rte_eth_from_rings(name, &c->to_stack, 1, &c->from_stack, 1, 0);
-	if (port < 0)
-		return -ENOMEM;
-	return rte_eth_dev_callback_register((uint16_t)port, RTE_ETH_EVENT_DESTROY, on_close, c);
+	return rte_eth_from_rings(name, &c->to_stack, 1, &c->from_stack, 1, 0) < 0 ? -ENOMEM : 0;
 }
 
 int perch_crowd_open(const char *vdev, char *why, size_t why_bytes)
 {
-	struct crowd *c = calloc(1, sizeof(*c));
+	const struct rte_memzone *place;
 	char name[RTE_RING_NAMESIZE - 8];
+	struct crowd spec = {0}, *c;
 	int rc;
 
-	if (!c)
-		return fail(why, why_bytes, -ENOMEM, "out of memory");
-	if (read_spec(c, vdev, name, sizeof(name)) < 0) {
-		free(c);
+	if (read_spec(&spec, vdev, name, sizeof(name)) < 0)
 		return fail(why, why_bytes, -EINVAL, "'%s' is not a crowd: say, for example, "
 			"perch_crowd0,conns=1000,to=10.99.0.2:7", vdev);
-	}
+	place = rte_memzone_reserve(name, sizeof(*c), SOCKET_ID_ANY, 0);
+	if (!place)
+		return fail(why, why_bytes, -rte_errno, "the crowd '%s' cannot be made: %s", name,
+			strerror(rte_errno));
+	c = place->addr;
+	memset(c, 0, sizeof(*c));
+	c->conns = spec.conns;
+	c->addr = spec.addr;
+	c->port = spec.port;
 	rc = make_wire(c, name);
-	if (rc < 0) {
-		unmake(c);
-		return fail(why, why_bytes, rc, "the crowd '%s' cannot be made: %s", name,
-			strerror(-rc));
-	}
-	return 0;
+	if (rc == 0)
+		return 0;
+	unmake(place);
+	return fail(why, why_bytes, rc, "the crowd '%s' cannot be made: %s", name, strerror(-rc));
+}
+
+void perch_crowd_close(const char *port)
+{
+	static const char driver[] = "net_ring_";
+	const struct rte_memzone *place = NULL;
+
+	if (strncmp(port, driver, sizeof(driver) - 1) == 0 &&
+		perch_crowd_is(port + sizeof(driver) - 1))
+		place = rte_memzone_lookup(port + sizeof(driver) - 1);
+	if (place)
+		unmake(place);
 }

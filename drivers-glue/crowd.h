@@ -16,8 +16,12 @@
 bool perch_crowd_is(const char *vdev);
 
 /* Make it: the port is called "net_ring_perch_crowd0", and a thread of its own plays the clients
- * until the port is closed. What it is not content with it answers with RST. EAL has started.
+ * until perch_crowd_close. What it is not content with it answers with RST. EAL has started.
  * Returns 0, -EINVAL, -EEXIST or -ENOMEM with one sentence in why[]. Control. */
 int perch_crowd_open(const char *vdev, char *why, size_t why_bytes);
+
+/* The device of that name was closed: if a crowd is behind it, it ends, and lets go of the packets
+ * of the stack's pool. Control. */
+void perch_crowd_close(const char *port);
 
 #endif

@@ -328,9 +328,10 @@ static void clean_up(void)
 static int first_start(const struct perch_eal_config *cfg, char *why, size_t why_bytes)
 {
 	static bool tried; /* rte_eal_init works once, whatever it returned */
-	struct eal_args a = {.n = 0};
+	static struct eal_args a; /* EAL may look at them later */
 	int rc;
 
+	a.n = 0;
 	build_args(cfg, &a);
 	rc = check_args(&a, why, why_bytes);
 	if (rc < 0)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "drivers-glue/crowd.h"
 #include "drivers-glue/eal.h"
 #include "drivers-glue/placement.h"
 #include "drivers-glue/port_inside.h"
@@ -356,6 +357,7 @@ void perch_port_close(struct perch_port *p)
 		rte_eth_dev_owner_unset(p->id, p->owner);
 		/* The device goes, too: its queues hold packets of pools that go now. */
 		rte_eth_dev_close(p->id);
+		perch_crowd_close(p->info.name);
 	}
 	for (i = 0; i < p->lcores && i < PORT_MAX_LCORES; i++)
 		rte_mempool_free(p->pools[i]);

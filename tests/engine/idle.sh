@@ -25,8 +25,9 @@ refuse() { # status arguments...
 }
 
 loose=$2
-check 100 300 200000
-check 300 512 --tcp 200000
+n=${loose:+2000}
+check 100 300 "${n:-200000}"
+check 300 512 --tcp "${n:-200000}"
 refuse 2
 refuse 2 --tcp
 refuse 2 0

@@ -20,7 +20,11 @@ enum {
 	DEEP_EACH = 100,      /* one of so many parks is deep */
 	FRAME_WORDS = 32,
 	FRAME_OVERHEAD = 48,  /* about: return address, saved registers */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	LEFT_KB = 1 << 30,    /* sanitizers keep private stacks, and much else */
+#else
 	LEFT_KB = 8192,       /* that may stay: pages of lists, of the process */
+#endif
 };
 
 struct soak {
