@@ -90,6 +90,8 @@ static bool common_option(struct args *a, const char *name, const char *value)
 		c->mbufs = (uint32_t)number(a, name, value, 256, 100000000);
 	else if (strcmp(name, "--profile") == 0)
 		c->profile = choice(a, name, value, "latency", "wan") ? PERCH_WAN : PERCH_LATENCY;
+	else if (strcmp(name, "--cc") == 0)
+		c->cc = value;
 	else if (strcmp(name, "--idle") == 0)
 		c->idle = choice(a, name, value, "busy", "backoff") ? PERCH_BACK_OFF
 		                                                    : PERCH_BUSY_POLL;

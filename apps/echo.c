@@ -167,7 +167,7 @@ int main(int argc, char **argv)
 		.app = "perch-echo",
 		.usage = "[--ip6 ADDR/LEN] [--gw ADDR] [--port N] [--oneshot-port N] "
 			 "[--connect-port N] [--join GROUP [--source ADDR]] [--max-conns N] "
-			 "[--profile latency|wan] "
+			 "[--profile latency|wan] [--cc cubic|newreno] "
 			 "[--idle busy|backoff] [--mtu N] [--vlan ID] [--mbufs N] [--seed N]",
 	};
 	struct sigaction sa = {.sa_handler = on_signal};

@@ -279,7 +279,7 @@ int main(int argc, char **argv)
 		.app = "perch-ping",
 		.usage = "[--ip6 ADDR/LEN] [--gw ADDR] [--udp] [--count N] [--size BYTES] "
 			 "[--bulk BYTES] [--timeout SECONDS] [--profile latency|wan] "
-			 "[--idle busy|backoff] HOST PORT",
+			 "[--cc cubic|newreno] [--idle busy|backoff] HOST PORT",
 	};
 	size_t buf, i;
 	int status = EXIT_RUNTIME;

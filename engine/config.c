@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine/address.h"
+#include "tcp-lite/tcp_cc.h"
 
 enum config_defaults {
 	DEFAULT_CONNS = 4096,
@@ -92,6 +93,9 @@ int perch_config_check(const struct perch_config *cfg, struct perch_why *why)
 			(unsigned)PERCH_MAX_LCORES, cfg->lcores);
 	if (cfg->profile != PERCH_LATENCY && cfg->profile != PERCH_WAN)
 		return perch_why(why, -EINVAL, "the profile is neither latency nor wan");
+	if (!perch_tcp_cc_find(cfg->cc))
+		return perch_why(why, -EINVAL, "cc is cubic or newreno, not '%s'",
+			cfg->cc);
 	if (cfg->idle != PERCH_BUSY_POLL && cfg->idle != PERCH_BACK_OFF)
 		return perch_why(why, -EINVAL, "the idle policy is neither busy-poll nor back-off");
 	if (cfg->drain_ns < 0 || cfg->time_wait_ns < 0 || cfg->keepalive_ns < 0)
@@ -180,6 +184,7 @@ static void net_limits(const struct perch_config *cfg, struct perch_net_config *
 	n->backlog = cfg->backlog;
 	n->time_wait_ns = cfg->time_wait_ns;
 	n->keepalive_ns = cfg->keepalive_ns;
+	n->cc = cfg->cc;
 	if (cfg->profile == PERCH_WAN) {
 		n->rto_min_ns = INT64_C(200000000);
 		n->delack_ns = INT64_C(40000000);

@@ -85,6 +85,7 @@ static void put_tcp(struct scrape *s, const struct perch_lcore *l)
 	put(s, "tcp_retransmits", "segments sent again", c->retransmits);
 	put(s, "tcp_rto_fired", "retransmission timeouts", c->rto_fired);
 	put(s, "tcp_fast_retransmits", "recoveries without a timeout", c->fast_retransmits);
+	put(s, "tcp_spurious_recoveries", "recoveries that were none", c->spurious_recoveries);
 	put(s, "tcp_loss_probes", "segments that asked for the tail", c->loss_probes);
 	put(s, "tcp_out_of_order", "segments that came early", c->out_of_order);
 	put(s, "tcp_dup_acks_in", "duplicate ACKs received", c->dup_acks_in);

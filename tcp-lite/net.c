@@ -18,6 +18,7 @@
 #include "tcp-lite/neigh.h"
 #include "tcp-lite/pmtu.h"
 #include "tcp-lite/tcp.h"
+#include "tcp-lite/tcp_cc.h"
 #include "tcp-lite/udp.h"
 
 enum net_limits {
@@ -82,7 +83,8 @@ static bool config_ok(const struct perch_net_config *cfg)
 		if (!if_ok(&cfg->ifs[i]))
 			return false;
 	return cfg->max_neighbours <= PERCH_NEIGH_MAX && cfg->max_udp < UINT16_MAX &&
-		cfg->max_memberships <= MEMBERSHIPS_MAX && cfg->dad <= PERCH_NET_DAD_OFF;
+		cfg->max_memberships <= MEMBERSHIPS_MAX && cfg->dad <= PERCH_NET_DAD_OFF &&
+		perch_tcp_cc_find(cfg->cc);
 }
 
 #define DEFAULT(field, value) ((field) = (field) ? (field) : (value))
@@ -99,7 +101,7 @@ static void fill_defaults(struct perch_net_config *cfg)
 	DEFAULT(cfg->max_neighbours, 1024);
 	DEFAULT(cfg->max_memberships, 256);
 	DEFAULT(cfg->max_reassemblies, 32);
-	DEFAULT(cfg->sndbuf_bytes, 256 * 1024);
+	DEFAULT(cfg->sndbuf_bytes, 4 * 1024 * 1024);
 	DEFAULT(cfg->rcvbuf_bytes, 256 * 1024);
 	DEFAULT(cfg->backlog, 1024);
 	DEFAULT(cfg->rto_min_ns, 5 * MS_NS);

@@ -89,7 +89,9 @@ struct perch_net_config { /* zero means default */
 	uint32_t max_memberships; /* a socket, a group and a source; default 256 */
 	uint32_t max_reassemblies; /* fragmented datagrams at a time, 66 KB each; default 32 */
 
-	uint32_t sndbuf_bytes, rcvbuf_bytes; /* per connection; default 256 KB each */
+	uint32_t sndbuf_bytes;      /* per connection, at most: it grows beyond 256 KB as cwnd does;
+	                             * default 4 MB */
+	uint32_t rcvbuf_bytes;      /* per connection; default 256 KB */
 	uint32_t backlog;           /* half-open and not yet accepted, per listener; default 1,024 */
 	int64_t rto_min_ns;         /* default 5 ms (profile latency); wan: 200 ms */
 	int64_t rto_max_ns;         /* default 60 s */
@@ -98,6 +100,7 @@ struct perch_net_config { /* zero means default */
 	int64_t fin_wait2_ns;       /* closed by us, peer silent; default 60 s */
 	int64_t keepalive_ns;       /* idle time before probes; 0: off */
 	uint8_t syn_retries, data_retries; /* default 6 and 15 */
+	const char *cc;             /* congestion control: "cubic" (default) or "newreno" */
 };
 
 /* ---- flows ---------------------------------------------------------------------------------- */

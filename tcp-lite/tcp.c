@@ -56,10 +56,12 @@ static uint8_t scale_for(uint32_t rcvbuf_bytes)
 	return scale;
 }
 
-static uint16_t mbufs_for(uint32_t bytes)
+/* And no connection takes more than an eighth of the pool. */
+static uint16_t mbufs_for(const struct perch_net_config *cfg, uint32_t bytes)
 {
-	return (uint16_t)RTE_MIN(
-		RTE_MAX(bytes / BYTES_PER_MBUF, (uint32_t)MBUFS_MIN), (uint32_t)UINT16_MAX);
+	uint32_t most = RTE_MIN(cfg->pool->size / 8, (uint32_t)UINT16_MAX);
+
+	return (uint16_t)RTE_MAX(RTE_MIN(bytes / BYTES_PER_MBUF, most), (uint32_t)MBUFS_MIN);
 }
 
 void perch_tcp_init(struct perch_net *net, void *mem)
@@ -78,10 +80,11 @@ void perch_tcp_init(struct perch_net *net, void *mem)
 	t->max_boxes = max_boxes(cfg);
 	t->free_head = t->arm_head = PERCH_FLOW_NONE;
 	t->output = t->wait = (struct perch_tcp_list){PERCH_FLOW_NONE, PERCH_FLOW_NONE};
-	t->in_mbufs_max = mbufs_for(cfg->rcvbuf_bytes);
-	t->out_mbufs_max = mbufs_for(cfg->sndbuf_bytes);
+	t->in_mbufs_max = mbufs_for(cfg, cfg->rcvbuf_bytes);
+	t->out_mbufs_max = mbufs_for(cfg, cfg->sndbuf_bytes);
 	t->rcv_scale = scale_for(cfg->rcvbuf_bytes);
-	t->cc = &perch_tcp_newreno;
+	t->cc = perch_tcp_cc_find(cfg->cc);
+	net->cfg.cc = t->cc->name; /* the caller's string is not kept */
 	perch_flow_table_init(&t->table, (struct perch_flow_bucket *)(base + l.buckets),
 		cfg->max_flows, t->tcbs, cfg->secret);
 }

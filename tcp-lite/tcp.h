@@ -91,7 +91,7 @@ struct perch_tcp_counters {
 	uint64_t segs_in, segs_out, bytes_in, bytes_out;
 	uint64_t forwarded; /* payloads sent on as they lay */
 	uint64_t retransmits, rto_fired, fast_retransmits, loss_probes, out_of_order, dup_acks_in;
-	uint64_t zero_window_probes, challenge_acks;
+	uint64_t spurious_recoveries, zero_window_probes, challenge_acks;
 	uint64_t cookies_sent, cookies_accepted; /* SYN cookies */
 	uint32_t flows, time_wait, listeners; /* now */
 };

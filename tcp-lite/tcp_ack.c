@@ -64,12 +64,13 @@ static void take_acked(const struct perch_net *net, struct perch_tcb *c, struct 
  * section 4); they only tell it to the millisecond. An echo that is older than a round trip and the
  * longest delayed ACK (RFC 1122 section 4.2.3.2) explain answers a copy that came first while its
  * ACKs were lost: that was no round trip. */
-static void measure(struct perch_net *net, struct perch_tcb *c, const struct perch_tcp_ack *a)
+static void measure(struct perch_net *net, struct perch_tcb *c, struct perch_tcp_ack *a)
 {
 	const struct perch_tcp_opts *opts = &a->s->opts;
 	int32_t ms;
 
 	if (a->segments > 0 && !a->again) {
+		a->rtt_us = (uint32_t)RTE_MIN((net->now_ns - a->sent_ns) / 1000, INT32_MAX);
 		perch_tcp_rtt_sample(net, c, net->now_ns - a->sent_ns);
 	} else if (a->again && (c->marks & TCB_TS) && opts->has_ts && opts->ts_ecr != 0) {
 		ms = (int32_t)(tcp_now_ms(net) + c->ts_offset - opts->ts_ecr);
@@ -120,7 +121,7 @@ static void take_news(struct perch_net *net, struct perch_tcb *c, struct perch_t
 	if (unlikely(!outbox_is_calm(o)) || a->dsacked > 0)
 		perch_tcp_recover(net, c, a);
 	else if (a->limited)
-		net->tcp->cc->acked(c, a->advance, net->now_ns);
+		net->tcp->cc->acked(c, a->advance, a->rtt_us, net->now_ns);
 	if (!o->head)
 		perch_outbox_free(net, c);
 }

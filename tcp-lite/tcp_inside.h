@@ -94,6 +94,12 @@ enum perch_outbox_tlp { /* RFC 8985 section 7.3: which probe is under way */
 	TLP_AGAIN, /* it was the last segment, once more */
 };
 
+enum perch_outbox_undo {
+	UNDO_NOTHING,
+	UNDO_WATCHING, /* nothing was sent again yet */
+	UNDO_STAMPED,
+};
+
 /* Data queued for sending or in flight, one mbuf per segment: [head .. unsent) are in flight,
  * [unsent .. tail] wait. perch_pkt(m)->tcp says where the payload is; data_off and data_len of
  * something sent include its headers. It exists while it holds a packet, as the inbox does.
@@ -130,20 +136,28 @@ struct perch_outbox {
 	uint8_t n_seen;
 	struct perch_tcp_block seen[TCP_SACK_MAX]; /* of the last ACK: nothing new in them */
 
+	/* What a recovery that was none gives back. */
+	uint8_t undo;            /* enum perch_outbox_undo */
+	uint16_t undo_resent;    /* segments sent again since, and not yet D-SACKed */
+	uint32_t undo_cwnd, undo_ssthresh;
+	uint32_t undo_from;      /* SND.UNA when it began */
+	uint32_t undo_stamp;     /* our timestamp when something was first sent again */
+
 	/* RFC 6937. */
 	uint32_t prr_delivered, prr_out, prr_flight;
 
+	uint64_t cc[PERCH_TCP_CC_ROOM / sizeof(uint64_t)]; /* the congestion control's own */
 	struct perch_outbox *next_free;
-	uint32_t acked;          /* bytes acknowledged that have not yet raised cwnd */
 };
 
 /* What one ACK told, as it goes through the files. */
 struct perch_tcp_ack {
 	const struct perch_segment *s;
+	uint32_t rtt_us;       /* of the last of them that was sent once; 0: none */
 	uint32_t segments;     /* taken out of the outbox */
 	uint32_t advance;      /* bytes by which SND.UNA moved */
 	uint32_t delivered;    /* bytes that have newly arrived: acknowledged or SACKed */
-	uint32_t dsacked;      /* bytes that arrived twice (RFC 2883) */
+	uint32_t dsack_from, dsacked; /* bytes that arrived twice (RFC 2883) */
 	int64_t sent_ns;       /* when the last of the acknowledged segments was sent */
 	bool again;            /* one of them was sent more than once */
 	bool limited;          /* cwnd was what held us back */
@@ -334,6 +348,14 @@ static inline bool outbox_is_calm(const struct perch_outbox *o)
 {
 	return !(o->phase | o->tlp | o->sacked_mbufs | o->dup_acks);
 }
+
+/* ---- tcp_undo.c: recoveries that were none */
+/* One begins. */
+void perch_undo_begin(struct perch_tcb *c);
+/* A segment was sent again. */
+void perch_undo_resent(const struct perch_net *net, struct perch_tcb *c);
+/* Does this ACK tell that it was needless? Then it is over. */
+void perch_undo_check(struct perch_net *net, struct perch_tcb *c, const struct perch_tcp_ack *a);
 
 /* ---- tcp_recv.c: text into the inbox (seventh) */
 /* SEG.SEQ = RCV.NXT, it fits the window, and nothing is early. Consumes m, whose data is the

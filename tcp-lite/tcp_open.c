@@ -289,7 +289,8 @@ void perch_tcp_opened(struct perch_net *net, struct perch_tcb *c, const struct p
 	c->backoff = c->retries = 0;
 	c->marks &= (uint16_t)~TCB_RESEND; /* of our SYN, which has arrived */
 	c->error = 0;
-	net->tcp->cc->open(c);
+	c->marks &= (uint16_t)~TCB_RESEND; /* the SYN's */
+	perch_tcp_cc_open(c);
 	perch_tcp_timer_restart(net, c);
 	if (passive) {
 		c->marks |= TCB_OWNED;

@@ -262,6 +262,7 @@ static bool resend_lost(struct perch_net *net, struct perch_tcb *c)
 		if (!send_data(net, c, m))
 			return false;
 		p->tcp.flags |= SEG_AGAIN;
+		perch_undo_resent(net, c);
 		o->urgent -= o->urgent > 0;
 		net->tcp->counters.retransmits++;
 	}

@@ -25,12 +25,12 @@ static void enter_recovery(struct perch_net *net, struct perch_tcb *c)
 	struct perch_outbox *o = c->outbox;
 
 	net->tcp->counters.fast_retransmits++;
+	perch_undo_begin(c);
 	slow_down(net, c);
 	o->recover = c->snd_nxt;
 	o->phase = PHASE_RECOVERY;
 	o->tlp = TLP_NONE;
 	o->pto_ns = PERCH_NET_NEVER;
-	o->acked = 0;
 	o->prr_delivered = o->prr_out = 0;
 	o->prr_flight = c->snd_nxt - c->snd_una;
 }
@@ -96,21 +96,24 @@ static void recover_by_sack(
 	struct perch_net *net, struct perch_tcb *c, const struct perch_tcp_ack *a)
 {
 	struct perch_outbox *o = c->outbox;
-	bool lost;
+	bool lost, over = false;
 
 	if (a->dsacked > 0)
 		perch_rack_dsacked(c, a->s->ack);
 	if (perch_tlp_acked(c, a))
 		repaired(net, c);
-	if (o->phase != PHASE_OPEN && is_recovered(c))
+	perch_undo_check(net, c, a);
+	if (o->phase != PHASE_OPEN && is_recovered(c)) {
+		over = o->phase == PHASE_RECOVERY; /* this ACK has been counted */
 		leave_recovery(c);
+	}
 	lost = perch_rack_detect(net, c);
 	if (lost && o->phase == PHASE_OPEN)
 		enter_recovery(net, c);
 	if (o->phase == PHASE_RECOVERY)
 		reduce(c, a, lost);
-	else if (a->advance > 0 && (a->limited || o->phase == PHASE_LOSS))
-		net->tcp->cc->acked(c, a->advance, net->now_ns);
+	else if (!over && a->advance > 0 && (a->limited || o->phase == PHASE_LOSS))
+		net->tcp->cc->acked(c, a->advance, a->rtt_us, net->now_ns);
 }
 
 void perch_tcp_recover_late(struct perch_net *net, struct perch_tcb *c)
@@ -175,6 +178,7 @@ static void recover_by_ack(
 
 	if (a->advance == 0)
 		return;
+	perch_undo_check(net, c, a);
 	if (o->phase != PHASE_OPEN && is_recovered(c)) {
 		leave_recovery(c);
 		return;
@@ -186,7 +190,7 @@ static void recover_by_ack(
 	if (o->phase == PHASE_OPEN)
 		o->dup_acks = 0;
 	if (a->limited || o->phase == PHASE_LOSS)
-		net->tcp->cc->acked(c, a->advance, net->now_ns);
+		net->tcp->cc->acked(c, a->advance, a->rtt_us, net->now_ns);
 }
 
 void perch_tcp_recover(struct perch_net *net, struct perch_tcb *c, const struct perch_tcp_ack *a)
@@ -222,6 +226,8 @@ void perch_tcp_recover_timeout(struct perch_net *net, struct perch_tcb *c)
 
 	if (o->head == o->unsent)
 		return; /* only a FIN or nothing is in flight */
+	if (o->phase == PHASE_OPEN)
+		perch_undo_begin(c);
 	if (c->retries <= 1 && o->phase != PHASE_RECOVERY)
 		slow_down(net, c);
 	c->cwnd = c->mss;
@@ -230,7 +236,6 @@ void perch_tcp_recover_timeout(struct perch_net *net, struct perch_tcb *c)
 	o->tlp = TLP_NONE;
 	o->pto_ns = o->reo_ns = PERCH_NET_NEVER;
 	o->dup_acks = 0;
-	o->acked = 0;
 	o->urgent = 1;
 	lose_overdue(net, c);
 	for (m = o->head; m && m != o->unsent; m = perch_pkt(m)->next)

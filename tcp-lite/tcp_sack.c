@@ -234,6 +234,7 @@ void perch_tcp_sack(const struct perch_net *net, struct perch_tcb *c, struct per
 	unsigned i = 0;
 
 	if (is_dsack(c, opts)) {
+		a->dsack_from = opts->blocks[0].from;
 		a->dsacked = opts->blocks[0].to - opts->blocks[0].from;
 		i = 1;
 	}

@@ -6,6 +6,8 @@
  */
 #include "tcp-lite/tcp_inside.h"
 
+enum { SNDBUF_LEAST = 256 * 1024 };
+
 static uint32_t queued(const struct perch_tcb *c)
 {
 	return c->outbox ? c->outbox->end - c->snd_una : 0;
@@ -29,11 +31,20 @@ static uint32_t tail_room(const struct perch_tcb *c)
 	return capacity(c, o->tail) - RTE_MIN(p->tcp.len, capacity(c, o->tail));
 }
 
+/* A window in flight and one to follow it, so that a fast path is kept full and a slow one does not
+ * hoard packet buffers. */
+static uint32_t sndbuf(const struct perch_net *net, const struct perch_tcb *c)
+{
+	uint32_t most = net->cfg.sndbuf_bytes, least = RTE_MIN(most, (uint32_t)SNDBUF_LEAST);
+
+	return RTE_MIN(RTE_MAX(2 * (uint64_t)c->cwnd, least), most);
+}
+
 uint32_t perch_tcp_writable(const struct perch_net *net, const struct perch_tcb *c)
 {
-	uint32_t held = queued(c);
-	uint32_t room = net->cfg.sndbuf_bytes > held ? net->cfg.sndbuf_bytes - held : 0;
+	uint32_t held = queued(c), room = sndbuf(net, c);
 
+	room = room > held ? room - held : 0;
 	if (!tcp_synchronized(c) || (c->marks & TCB_FIN_QUEUED))
 		return 0;
 	if (c->outbox && c->outbox->mbufs >= net->tcp->out_mbufs_max)
@@ -169,7 +180,7 @@ bool perch_tcp_forward(struct perch_net *net, struct perch_tcb *from, struct per
 /* A quarter of the buffer, so that a writer is not woken for every segment. */
 void perch_tcp_tell_room(struct perch_net *net, struct perch_tcb *c)
 {
-	if (perch_tcp_writable(net, c) < net->cfg.sndbuf_bytes / 4)
+	if (perch_tcp_writable(net, c) < sndbuf(net, c) / 4)
 		return;
 	c->marks &= (uint16_t)~TCB_WANTS_ROOM;
 	if (c->marks & TCB_OWNED)

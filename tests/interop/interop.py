@@ -321,6 +321,7 @@ def bad_command_lines():
             ("perch-echo", [*BARE, "--", *ip, "--port", "7x"]),
             ("perch-echo", [*BARE, "--", *ip, "--oneshot-port", "7"]),
             ("perch-echo", [*BARE, "--", *ip, "--profile", "fast"]),
+            ("perch-echo", [*BARE, "--", *ip, "--cc", "vegas"]),
             ("perch-echo", [*BARE, "--", *ip, "--frobnicate", "1"]),
             ("perch-echo", [*BARE, "--", *ip, "surplus"]),
             ("perch-echo", [*BARE, "--", "--ip", "10.99.0.2"]),

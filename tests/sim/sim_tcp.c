@@ -417,7 +417,12 @@ static void start(struct world *w)
 /* A host that only listens, and whose peer's RST was lost, waits for ever: that is TCP. */
 static bool may_wait(const struct world *w, const struct host *h)
 {
-	return w->abrupt && (!h->c || perch_tcp_writable(h->net, h->c) == h->net->cfg.sndbuf_bytes);
+	struct perch_tcp_info info;
+
+	if (!w->abrupt || !h->c)
+		return w->abrupt;
+	perch_tcp_info(h->c, &info);
+	return info.unsent_bytes + info.unacked_bytes == 0;
 }
 
 static void judge(struct world *w)

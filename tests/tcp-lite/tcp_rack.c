@@ -119,6 +119,7 @@ static void lost_again(void)
 	rx("A 1 ack 1 <sack 1001:8001>");
 	tx("A 9001:10001");
 	tx("A 10001:11001");
+	tx("A 11001:12001");
 	pass(RTT);
 	rx("A 1 ack 1 <sack 1001:9001>");
 	tx("A 1:1001");

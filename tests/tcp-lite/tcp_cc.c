@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Congestion control: the initial window (RFC 6928), NewReno with and without SACK (RFC 5681, 6582,
+ * 3042), CUBIC (RFC 9438), HyStart++ (RFC 9406), and the pace of a recovery (RFC 6937). Segments
+ * are of 1,000 bytes.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "tests/tcp-lite/talk.h"
+
+#define counters() (*perch_tcp_counters(talk.net))
+
+static uint32_t snd_una, snd_nxt; /* relative */
+
+static uint32_t cwnd(void)
+{
+	struct perch_tcp_info info;
+
+	perch_tcp_info(talk.c, &info);
+	return info.cwnd_bytes;
+}
+
+static void opens(const char *cc, const char *options, int64_t rtt_ns)
+{
+	struct perch_net_config cfg = talk_config();
+	char syn[80];
+
+	cfg.cc = cc;
+	talk_begin_with(&cfg);
+	snprintf(syn, sizeof(syn), "S 0 win 65535 <mss 1000%s%s,scale 7>", options[0] ? "," : "",
+		options);
+	listens();
+	rx(syn);
+	tx("SA 0 ack 1");
+	pass(rtt_ns);
+	rx("A 1 ack 1");
+	event(PERCH_FLOW_ACCEPTED);
+	snd_una = snd_nxt = 1;
+}
+
+/* n segments leave. */
+static void leave(unsigned n)
+{
+	char text[40];
+
+	for (; n > 0; n--, snd_nxt += 1000) {
+		snprintf(text, sizeof(text), "A %u:%u", snd_nxt, snd_nxt + 1000);
+		tx(text);
+	}
+}
+
+/* Whatever may leave does; there is always more. Returns how many segments are in flight. */
+static unsigned fill(void)
+{
+	struct perch_tcp_info info;
+	unsigned n;
+
+	perch_tcp_info(talk.c, &info);
+	if (info.unsent_bytes < 40000)
+		writes(40000);
+	pass(0);
+	perch_tcp_info(talk.c, &info);
+	n = info.unacked_bytes / 1000;
+	leave(n - (snd_nxt - snd_una) / 1000);
+	no_tx();
+	return n;
+}
+
+/* A window full is sent; a round trip later each segment of it is acknowledged. */
+static void round_trip(int64_t rtt_ns)
+{
+	unsigned n = fill();
+	char text[40];
+
+	for (pass(rtt_ns); n > 0; n--) {
+		snd_una += 1000;
+		snprintf(text, sizeof(text), "A 1 ack %u", snd_una);
+		rx(text);
+		fill();
+	}
+}
+
+/* The first of ten is lost; the others arrive, and then its repetition does. */
+static void loses_one_of_ten(void)
+{
+	char text[60];
+	unsigned i;
+
+	writes(30000);
+	leave(10);
+	no_tx();
+	pass(50 * MS);
+	for (i = 2; i <= 10; i++) {
+		snprintf(text, sizeof(text), "A 1 ack 1 <sack 1001:%u>", i * 1000 + 1);
+		rx(text);
+	}
+	pass(0);
+}
+
+/* ---- how it begins -------------------------------------------------------------------------- */
+
+static void initial_window(void)
+{
+	opens(NULL, "", 100 * MS);
+	writes(20000);
+	leave(10);
+	no_tx();
+	check(cwnd() == 10000);
+	talk_end();
+}
+
+/* 14,600 bytes, when segments are longer than that allows ten of. */
+static void initial_window_in_bytes(void)
+{
+	struct perch_net_config cfg = talk_config();
+
+	cfg.ifs[0].mtu = 2000;
+	talk_begin_with(&cfg);
+	accepts("mss 1800,scale 7");
+	check(cwnd() == 14600);
+	talk_end();
+}
+
+static void names(void)
+{
+	struct perch_net_config cfg = talk_config();
+	struct perch_net *net;
+	void *mem;
+
+	cfg.cc = "vegas";
+	mem = calloc(1, 4096);
+	check(perch_net_open(&net, mem, &cfg) == -EINVAL);
+	free(mem);
+}
+
+/* RFC 5681 section 3.1: as much as was acknowledged, segment for segment. */
+static void slow_start(void)
+{
+	opens("newreno", "", 100 * MS);
+	round_trip(100 * MS);
+	check(cwnd() == 20000);
+	talk_end();
+}
+
+/* A window that was not used was not tested. */
+static void not_limited(void)
+{
+	opens("newreno", "", 100 * MS);
+	writes(1000);
+	leave(1);
+	pass(100 * MS);
+	rx("A 1 ack 1001");
+	check(cwnd() == 10000);
+	talk_end();
+}
+
+/* ---- without SACK --------------------------------------------------------------------------- */
+
+static void limited_transmit(void)
+{
+	opens("newreno", "", 100 * MS);
+	writes(30000);
+	leave(10);
+	pass(100 * MS);
+	rx("A 1 ack 1");
+	leave(1);
+	rx("A 1 ack 1");
+	leave(1);
+	no_tx();
+	check(counters().retransmits == 0);
+	talk_end();
+}
+
+static void three_duplicates(void)
+{
+	opens("newreno", "", 100 * MS);
+	writes(10000);
+	leave(10);
+	pass(100 * MS);
+	rx("A 1 ack 1");
+	rx("A 1 ack 1");
+	no_tx();
+	rx("A 1 ack 1");
+	tx("A 1:1001");
+	no_tx();
+	check(counters().fast_retransmits == 1);
+	rx("A 1 ack 10001"); /* RFC 6582 section 3.2 step 3: back to ssthresh, without a burst */
+	check(cwnd() <= 5000);
+	no_tx_until(SECOND);
+	talk_end();
+}
+
+/* RFC 5681 section 2: another window, or text, is no duplicate. */
+static void no_duplicates(void)
+{
+	opens("newreno", "", 100 * MS);
+	writes(10000);
+	leave(10);
+	rx("A 1 ack 1 win 600");
+	rx("A 1 ack 1 win 601");
+	rx("A 1 ack 1 win 602");
+	rx("A 1:11 ack 1 win 602");
+	tx("A 10001 ack 11");
+	no_tx();
+	check(counters().dup_acks_in == 0);
+	talk_end();
+}
+
+/* RFC 6582 section 3.2 step 3: each partial ACK brings out the next hole, and one reduction is for
+ * all of them. */
+static void partial_acks(void)
+{
+	opens("newreno", "", 100 * MS);
+	writes(10000);
+	leave(10);
+	pass(100 * MS);
+	rx("A 1 ack 1");
+	rx("A 1 ack 1");
+	rx("A 1 ack 1");
+	tx("A 1:1001");
+	pass(100 * MS);
+	rx("A 1 ack 4001");
+	tx("A 4001:5001");
+	pass(100 * MS);
+	rx("A 1 ack 7001");
+	tx("A 7001:8001");
+	no_tx();
+	rx("A 1 ack 10001");
+	check(counters().fast_retransmits == 1);
+	check(counters().rto_fired == 0);
+	talk_end();
+}
+
+/* ---- reductions ----------------------------------------------------------------------------- */
+
+/* RFC 6937: at the end of the round trip as much is on its way as ssthresh says, and it got there
+ * evenly: never two segments for one that arrived. */
+static void pace(const char *cc, unsigned segments)
+{
+	opens(cc, "sackok", 50 * MS);
+	loses_one_of_ten();
+	tx("A 1:1001");
+	leave(segments - 1);
+	no_tx();
+	pass(50 * MS);
+	rx("A 1 ack 10001");
+	leave(1);
+	rx("A 1 ack 12001");
+	check(cwnd() >= segments * 1000 && cwnd() < segments * 1000 + 1000);
+	talk_end();
+}
+
+static void pace_of_newreno(void)
+{
+	pace("newreno", 5);
+}
+
+static void pace_of_cubic(void)
+{
+	pace("cubic", 7);
+}
+
+/* ---- CUBIC's curve -------------------------------------------------------------------------- */
+
+/* After a loss from ten segments to seven. */
+static void cubic_after_loss(int64_t rtt_ns)
+{
+	opens("cubic", "sackok", rtt_ns);
+	writes(10000);
+	leave(10);
+	pass(rtt_ns);
+	rx("A 1 ack 1 <sack 1001:10001>");
+	tx("A 1:1001");
+	no_tx();
+	pass(rtt_ns);
+	writes(40000); /* what is known of W_max goes when all is acknowledged */
+	rx("A 1 ack 10001");
+	check(cwnd() == 7000);
+	snd_una = 10001;
+}
+
+/* Section 4.2: with a long round trip it follows C (t - K)^3 + W_max. */
+static void curve(void)
+{
+	const double k = cbrt(3 / 0.4);
+	double t;
+
+	cubic_after_loss(900 * MS);
+	for (t = 0; t < 3.5; t += 0.9) {
+		round_trip(900 * MS);
+		/* It was there a round trip ago, and is on its way to where it will be in one. */
+		check(cwnd() / 1000.0 > 0.4 * pow(t - 0.9 - k, 3) + 10);
+		check(cwnd() / 1000.0 < 0.4 * pow(t + 0.9 - k, 3) + 10);
+	}
+	talk_end();
+}
+
+/* Section 4.3: with a short one Reno's estimate leads: 9/17 of a segment in each round trip until
+ * W_max is reached, a whole one then. */
+static void reno_friendly(void)
+{
+	unsigned i;
+
+	cubic_after_loss(20 * MS);
+	for (i = 0; i < 6; i++)
+		round_trip(20 * MS);
+	check(cwnd() > 9500 && cwnd() < 11000);
+	for (i = 0; i < 5; i++)
+		round_trip(20 * MS);
+	check(cwnd() > 14000 && cwnd() < 16500);
+	talk_end();
+}
+
+/* Section 4.8: after a timeout slow start leads to 0.7 of what it was. */
+static void timeout(void)
+{
+	opens("cubic", "sackok", 50 * MS);
+	writes(10000);
+	leave(10);
+	tx_after(90 * MS, 310 * MS, "A 9001:10001"); /* the probe */
+	tx_after(150 * MS, 310 * MS, "A 1:1001");
+	check(cwnd() == 1000);
+	pass(50 * MS);
+	rx("A 1 ack 10001");
+	check(cwnd() > 1000 && cwnd() <= 9000);
+	talk_end();
+}
+
+/* ---- HyStart++ ------------------------------------------------------------------------------ */
+
+/* Section 4.2: a round whose least round trip is 4 ms or an eighth longer than the last one's. */
+static void queue_is_noticed(void)
+{
+	uint32_t before;
+
+	opens("cubic", "sackok", 20 * MS);
+	round_trip(20 * MS);
+	check(cwnd() == 20000);
+	before = cwnd();
+	round_trip(30 * MS); /* eight samples double it, a quarter of the others is added */
+	check(cwnd() < before + 12500);
+	before = cwnd();
+	round_trip(30 * MS);
+	check(cwnd() >= before + before / 5 && cwnd() <= before + before / 3);
+	talk_end();
+}
+
+/* Section 4.3: were it noise, slow start goes on. */
+static void false_alarm(void)
+{
+	uint32_t before;
+
+	opens("cubic", "sackok", 20 * MS);
+	round_trip(20 * MS);
+	round_trip(30 * MS);
+	round_trip(20 * MS);
+	before = cwnd();
+	round_trip(20 * MS);
+	check(cwnd() >= before * 2 - 1000);
+	talk_end();
+}
+
+static const struct suite_case cases[] = {
+	{"names", names},
+	{"6928 2 initial window", initial_window},
+	{"6928 2 initial window in bytes", initial_window_in_bytes},
+	{"5681 3.1 slow start", slow_start},
+	{"5681 2 no duplicates", no_duplicates},
+	{"7661 not limited", not_limited},
+	{"3042 2 limited transmit", limited_transmit},
+	{"5681 3.2 three duplicates", three_duplicates},
+	{"6582 3.2 partial ACKs", partial_acks},
+	{"6937 3 pace of newreno", pace_of_newreno},
+	{"6937 3 pace of cubic", pace_of_cubic},
+	{"9438 4.2 curve", curve},
+	{"9438 4.3 Reno-friendly", reno_friendly},
+	{"9438 4.8 timeout", timeout},
+	{"9406 4.2 queue is noticed", queue_is_noticed},
+	{"9406 4.3 false alarm", false_alarm},
+	{NULL, NULL},
+};
+
+int main(int argc, char **argv)
+{
+	return talk_main("tcp cc", cases, argc, argv);
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Recoveries that were none: Eifel detection by timestamps (RFC 3522), D-SACKs for all that was
+ * repeated (RFC 3708), and what is given back (RFC 4015). Ten segments of 1,000 bytes are in flight
+ * on a path of 100 ms whose order is not kept.
+ */
+#include "tests/tcp-lite/talk.h"
+
+#define RTT (100 * MS)
+#define counters() (*perch_tcp_counters(talk.net))
+
+static uint32_t cwnd(void)
+{
+	struct perch_tcp_info info;
+
+	perch_tcp_info(talk.c, &info);
+	return info.cwnd_bytes;
+}
+
+static void sends_ten(const char *options)
+{
+	char text[80];
+	unsigned i;
+
+	talk_begin();
+	talk.ts_agreed = strstr(options, "ts ") != NULL;
+	talk.ts_val = 1;
+	snprintf(text, sizeof(text), "S 0 win 65535 <mss %u,sackok%s>",
+		talk.ts_agreed ? 1012 : 1000, options);
+	listens();
+	rx(text);
+	tx("SA 0 ack 1");
+	pass(RTT);
+	rx("A 1 ack 1");
+	event(PERCH_FLOW_ACCEPTED);
+	writes(10000);
+	for (i = 0; i < 10; i++) {
+		snprintf(text, sizeof(text), "A %u:%u", i * 1000 + 1, i * 1000 + 1001);
+		tx(text);
+	}
+	no_tx();
+}
+
+/* The echo of the first copy's timestamp, whatever was sent since. */
+static uint32_t first_echo;
+
+static void rx_first(const char *segment, const char *blocks)
+{
+	char text[120];
+
+	snprintf(text, sizeof(text), "%s <ts 1 %u%s>", segment, first_echo, blocks);
+	rx(text);
+}
+
+static void reordered(void)
+{
+	pass(RTT);
+	rx_first("A 1 ack 1", ",sack 1001:2001");
+	rx_first("A 1 ack 1", ",sack 1001:3001");
+	rx_first("A 1 ack 1", ",sack 1001:4001");
+	tx("A 1:1001");
+	no_tx();
+	check(counters().fast_retransmits == 1);
+}
+
+static void eifel_fast(void)
+{
+	sends_ten(",ts 1 0");
+	first_echo = talk.ts_heard;
+	reordered();
+	pass(5 * MS);
+	rx_first("A 1 ack 4001", "");
+	check(counters().spurious_recoveries == 1);
+	check(cwnd() >= 10000);
+	rx_first("A 1 ack 10001", "");
+	no_tx_until(SECOND);
+	talk_end();
+}
+
+/* It answers the repetition: it was a loss. */
+static void a_real_loss(void)
+{
+	sends_ten(",ts 1 0");
+	first_echo = talk.ts_heard;
+	reordered();
+	pass(RTT);
+	rx("A 1 ack 10001");
+	check(counters().spurious_recoveries == 0);
+	check(cwnd() == 7000);
+	talk_end();
+}
+
+/* A delay of more than the timeout: what was not lost is not sent again. */
+static void eifel_timeout(void)
+{
+	sends_ten(",ts 1 0");
+	first_echo = talk.ts_heard;
+	tx_after(190 * MS, 210 * MS, "A 9001:10001"); /* the probe */
+	tx_after(290 * MS, 310 * MS, "A 1:1001");
+	check(cwnd() == 1000);
+	rx_first("A 1 ack 1001", "");
+	check(counters().spurious_recoveries == 1);
+	check(cwnd() >= 9000);
+	no_tx();
+	rx_first("A 1 ack 9001", "");
+	no_tx();
+	check(counters().retransmits == 2);
+	talk_end();
+}
+
+/* Without timestamps: each repetition is answered by a D-SACK. */
+static void dsacks(void)
+{
+	sends_ten("");
+	pass(RTT);
+	rx("A 1 ack 1 <sack 1001:2001>");
+	rx("A 1 ack 1 <sack 1001:3001>");
+	rx("A 1 ack 1 <sack 1001:4001>");
+	tx("A 1:1001");
+	rx("A 1 ack 4001");
+	check(cwnd() < 10000);
+	writes(5000);
+	pass(0);
+	rx("A 1 ack 4001 <sack 1:1001>");
+	check(counters().spurious_recoveries == 1);
+	check(cwnd() >= 10000);
+	talk_end();
+}
+
+/* Only one of two was needless. */
+static void one_dsack_of_two(void)
+{
+	sends_ten("");
+	pass(RTT);
+	rx("A 1 ack 1 <sack 2001:5001>");
+	tx("A 1:1001");
+	tx("A 1001:2001");
+	pass(RTT);
+	rx("A 1 ack 1 <sack 2001:10001>");
+	rx("A 1 ack 10001");
+	check(counters().spurious_recoveries == 0);
+	check(cwnd() == 7000);
+	talk_end();
+}
+
+static const struct suite_case cases[] = {
+	{"3522 3.2 fast retransmit", eifel_fast},
+	{"3522 3.2 a real loss", a_real_loss},
+	{"3522 3.2 timeout", eifel_timeout},
+	{"3708 2 D-SACK for all", dsacks},
+	{"3708 2 D-SACK for one of two", one_dsack_of_two},
+	{NULL, NULL},
+};
+
+int main(int argc, char **argv)
+{
+	return talk_main("tcp undo", cases, argc, argv);
+}
