@@ -130,8 +130,8 @@ struct perch_config {
 
 	/* TCP. */
 	enum perch_profile profile;
-	uint32_t sndbuf_bytes;    /* per connection, at most; grows as needed; default 4 MB */
-	uint32_t rcvbuf_bytes;    /* per connection; default 256 KB */
+	uint32_t sndbuf_bytes, rcvbuf_bytes; /* per connection, at most: they grow beyond 256 KB
+	                           * where the path needs it; default 4 MB */
 	uint32_t backlog;         /* per listener; default 1,024 */
 	int64_t time_wait_ns;     /* 2 MSL; default 60 s */
 	int64_t keepalive_ns;     /* idle time before the first probe; 0: off */

@@ -102,7 +102,7 @@ static void fill_defaults(struct perch_net_config *cfg)
 	DEFAULT(cfg->max_memberships, 256);
 	DEFAULT(cfg->max_reassemblies, 32);
 	DEFAULT(cfg->sndbuf_bytes, 4 * 1024 * 1024);
-	DEFAULT(cfg->rcvbuf_bytes, 256 * 1024);
+	DEFAULT(cfg->rcvbuf_bytes, 4 * 1024 * 1024);
 	DEFAULT(cfg->backlog, 1024);
 	DEFAULT(cfg->rto_min_ns, 5 * MS_NS);
 	DEFAULT(cfg->rto_max_ns, 60 * S_NS);

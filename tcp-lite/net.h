@@ -91,7 +91,7 @@ struct perch_net_config { /* zero means default */
 
 	uint32_t sndbuf_bytes;      /* per connection, at most: it grows beyond 256 KB as cwnd does;
 	                             * default 4 MB */
-	uint32_t rcvbuf_bytes;      /* per connection; default 256 KB */
+	uint32_t rcvbuf_bytes;      /* likewise, as fast as it is read */
 	uint32_t backlog;           /* half-open and not yet accepted, per listener; default 1,024 */
 	int64_t rto_min_ns;         /* default 5 ms (profile latency); wan: 200 ms */
 	int64_t rto_max_ns;         /* default 60 s */

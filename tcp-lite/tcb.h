@@ -66,7 +66,7 @@ struct perch_tcb {
 	int64_t read_ns;       /* when the packet came of which the last peek or copy began */
 	uint32_t srtt_us, rttvar_us; /* RFC 6298, times 8 and times 4; srtt_us 0: no sample yet */
 	uint32_t rto_us;       /* RFC 6298, before any backing off */
-	uint32_t unused;
+	uint32_t rcv_tuned;    /* how far the receive buffer has grown; see tcp_recv.c */
 	uint32_t ts_offset;    /* RFC 7323 section 7.1: our timestamp clock starts anywhere */
 	uint32_t ts_heard;     /* when ts_recent was set, ms */
 	uint32_t delack_us;    /* when an ACK may wait no longer, if the mark says that one waits */

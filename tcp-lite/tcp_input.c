@@ -344,6 +344,7 @@ static bool check_sequence(struct perch_net *net, struct perch_tcb *c, const str
 		return true;
 	if (s->flags & RST)
 		return drop(net, s, PERCH_DROP_tcp_bad_rst);
+	perch_tcp_twice(net, c, s);
 	if (c->state == PERCH_TCP_TIME_WAIT && (s->flags & FIN))
 		perch_tcp_timer_set(
 			net, c, TIMER_TIME_WAIT, net->now_ns + net->cfg.time_wait_ns);

@@ -66,12 +66,16 @@ enum perch_tcp_mark {
  * one for each packet buffer of the pool is always enough. */
 struct perch_inbox {
 	struct rte_mbuf *head, *tail; /* in order; data is payload only */
-	struct rte_mbuf *early;       /* beyond a hole: sorted, without overlaps */
+	struct rte_mbuf *early;       /* beyond a hole: sorted, without overlaps; in runs that are
+	                               * linked as those of SACKed segments are in the outbox */
 	struct rte_mbuf *lent;        /* sent on as it was, and still being read: a reference */
 	uint32_t bytes;               /* readable: those in head .. tail */
 	uint16_t mbufs, early_mbufs;
 	uint16_t dup_acks;            /* owed, one for each early arrival (RFC 5681 section 4.2) */
-	uint32_t latest;              /* where the last early arrival begins: RFC 2018 section 4 */
+	uint8_t n_recent;
+	uint32_t recent[TCP_SACK_MAX]; /* where the runs of the latest arrivals begin (RFC 2018) */
+	struct perch_tcp_block dsack; /* arrived twice, to be told (RFC 2883); empty: nothing */
+	struct rte_mbuf *early_last;
 	struct perch_inbox *next_free;
 };
 
@@ -368,6 +372,10 @@ void perch_tcp_fin(struct perch_net *net, struct perch_tcb *c);
 /* The window field to send: moves rcv_edge on. That of a SYN is not scaled. */
 uint16_t perch_tcp_offer(struct perch_net *net, struct perch_tcb *c);
 uint16_t perch_tcp_offer_syn(struct perch_net *net, struct perch_tcb *c);
+/* s is older than RCV.NXT, in part at least: the peer may want to know (RFC 2883). */
+void perch_tcp_twice(struct perch_net *net, struct perch_tcb *c, const struct perch_segment *s);
+/* It was told; the inbox may be gone. */
+void perch_tcp_dsack_told(struct perch_net *net, struct perch_tcb *c);
 /* What lies beyond holes, as SACK blocks, the latest first. Returns how many, at most max. */
 unsigned perch_tcp_sack_blocks(
 	const struct perch_tcb *c, struct perch_tcp_block *blocks, unsigned max);

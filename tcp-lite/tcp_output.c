@@ -67,11 +67,18 @@ static void send_ip(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf 
 		c->error = (uint8_t)-rc; /* soft: told if it lasts (RFC 1122 section 4.2.3.9) */
 }
 
+static bool dsack_waits(const struct perch_inbox *in)
+{
+	return in->dsack.from != in->dsack.to;
+}
+
 /* Every segment of a synchronised connection acknowledges and offers a window, so that nothing else
  * needs to. */
 static void send_segment(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m,
 	struct outgoing out)
 {
+	bool sacks = c->inbox && (c->inbox->early || dsack_waits(c->inbox));
+	bool empty = m->pkt_len == 0;
 	struct perch_tcp_opts opts;
 
 	out.flags |= ACK;
@@ -81,11 +88,17 @@ static void send_segment(struct perch_net *net, struct perch_tcb *c, struct rte_
 	opts.n_blocks = 0;
 	if (c->marks & TCB_TS)
 		set_times(net, c, &opts);
-	if (unlikely(c->inbox && c->inbox->early) && m->data_len == 0)
+	if (unlikely(sacks && empty))
 		set_blocks(c, &opts);
 	push_header(m, c->lport, c->rport, c->rcv_nxt, &out, &opts);
 	c->rcv_acked = c->rcv_nxt;
 	c->marks &= (uint16_t)~(TCB_ACK_NOW | TCB_ACK_LATER);
+	if (unlikely(sacks) && dsack_waits(c->inbox)) {
+		if (empty)
+			perch_tcp_dsack_told(net, c);
+		else
+			c->marks |= TCB_ACK_NOW; /* there was no room for it beside data */
+	}
 	send_ip(net, c, m);
 }
 
@@ -360,7 +373,8 @@ static bool send_acks(struct perch_net *net, struct perch_tcb *c)
 	while (c->inbox && c->inbox->dup_acks > 0) {
 		if (!send_ack(net, c, c->snd_nxt))
 			return false;
-		c->inbox->dup_acks--;
+		if (c->inbox)
+			c->inbox->dup_acks--;
 	}
 	if (c->marks & TCB_PROBE) {
 		/* A number that was acknowledged long ago: whoever gets it must say where he is

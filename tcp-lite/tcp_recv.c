@@ -9,14 +9,39 @@
  */
 #include "tcp-lite/tcp_inside.h"
 
-enum { SMALL_PAYLOAD = 256 }; /* four cache lines: copying costs less than another mbuf */
+enum {
+	SMALL_PAYLOAD = 256, /* four cache lines: copying costs less than another mbuf */
+	RCVBUF_LEAST = 256 * 1024,
+	RCV_DOUBLED = 15,    /* the bits of rcv_tuned */
+};
 
 /* ---- the window that we offer --------------------------------------------------------------- */
+
+/* The receive buffer begins at RCVBUF_LEAST and is doubled when a reader who leaves nothing lying
+ * has taken so much: what the way can carry is found by carrying it. The TCB's rcv_tuned is RCV.NXT
+ * at the last doubling, but for its low four bits, which say how often. */
+static uint32_t rcvbuf(const struct perch_net *net, const struct perch_tcb *c)
+{
+	uint64_t grown = (uint64_t)RCVBUF_LEAST << (c->rcv_tuned & RCV_DOUBLED);
+
+	return (uint32_t)RTE_MIN(grown, (uint64_t)net->cfg.rcvbuf_bytes);
+}
+
+static void tune(const struct perch_net *net, struct perch_tcb *c)
+{
+	uint32_t now = rcvbuf(net, c), since = c->rcv_nxt - (c->rcv_tuned & ~(uint32_t)RCV_DOUBLED);
+
+	if (now == net->cfg.rcvbuf_bytes || (c->inbox && c->inbox->head) || since < now)
+		return;
+	if (since < 2 * now) /* else it is long ago: begin to count */
+		c->rcv_tuned++;
+	c->rcv_tuned = (c->rcv_nxt & ~(uint32_t)RCV_DOUBLED) | (c->rcv_tuned & RCV_DOUBLED);
+}
 
 static uint32_t room_for_more(const struct perch_net *net, const struct perch_tcb *c)
 {
 	const struct perch_inbox *in = c->inbox;
-	uint32_t room = net->cfg.rcvbuf_bytes, mbufs_left;
+	uint32_t room = rcvbuf(net, c), mbufs_left;
 
 	if (in) {
 		mbufs_left = net->tcp->in_mbufs_max - RTE_MIN(in->mbufs, net->tcp->in_mbufs_max);
@@ -57,8 +82,10 @@ uint16_t perch_tcp_offer_syn(struct perch_net *net, struct perch_tcb *c)
 
 void perch_tcp_owe_ack(struct perch_net *net, struct perch_tcb *c)
 {
-	/* RFC 5681 section 4.2: at least every second full-sized segment. */
-	if (net->cfg.delack_ns > 0 && c->rcv_nxt - c->rcv_acked < 2u * c->mss) {
+	/* RFC 5681 section 4.2: at least every second segment. What a full one is we do not know:
+	 * the peer's may be smaller than ours. A burst put together counts by its bytes. */
+	if (net->cfg.delack_ns > 0 && !(c->marks & TCB_ACK_LATER) &&
+		c->rcv_nxt - c->rcv_acked < 2u * c->mss) {
 		perch_tcp_delay_ack(net, c);
 		return;
 	}
@@ -174,20 +201,37 @@ static void cut_back(struct rte_mbuf *m, uint32_t bytes)
 	rte_pktmbuf_trim(m, (uint16_t)bytes);
 }
 
-/* What was early and is in order now, or older still. */
+/* The first early one leaves: its run goes on behind it. */
+static struct rte_mbuf *pop_early(struct perch_inbox *in)
+{
+	struct rte_mbuf *m = in->early, *last = perch_pkt(m)->tcp.newer;
+	struct perch_pkt *p = perch_pkt(m);
+
+	in->early = p->next;
+	in->early_mbufs--;
+	if (last != m) {
+		perch_pkt(p->next)->tcp.newer = last;
+		perch_pkt(last)->tcp.older = p->next;
+	} else if (!in->early) {
+		in->early_last = NULL;
+	}
+	return m;
+}
+
+/* What was early and is in order now. */
 static void take_early(struct perch_net *net, struct perch_tcb *c)
 {
 	struct perch_inbox *in = c->inbox;
 	struct rte_mbuf *m;
 
-	while (in && (m = in->early) && seq_le(perch_pkt(m)->tcp.seq, c->rcv_nxt)) {
-		struct perch_pkt *p = perch_pkt(m);
-		bool fin = p->tcp.flags & SEG_FIN;
-		uint32_t old = RTE_MIN(c->rcv_nxt - p->tcp.seq, p->tcp.len);
+	while (in->early && seq_le(perch_pkt(in->early)->tcp.seq, c->rcv_nxt)) {
+		bool fin;
+		uint32_t old;
 
-		in->early = p->next;
-		in->early_mbufs--;
-		fin &= seq_ge(end_of(p), c->rcv_nxt);
+		m = pop_early(in);
+		fin = (perch_pkt(m)->tcp.flags & SEG_FIN) &&
+			seq_ge(end_of(perch_pkt(m)), c->rcv_nxt);
+		old = RTE_MIN(c->rcv_nxt - perch_pkt(m)->tcp.seq, perch_pkt(m)->tcp.len);
 		cut_front(m, old);
 		if (m->data_len > 0) {
 			net->tcp->counters.bytes_in += m->data_len;
@@ -203,49 +247,124 @@ static void take_early(struct perch_net *net, struct perch_tcb *c)
 /* Give back an inbox that holds nothing. */
 static void tidy(struct perch_net *net, struct perch_tcb *c)
 {
-	if (c->inbox && !c->inbox->head && !c->inbox->early && !c->inbox->lent)
+	struct perch_inbox *in = c->inbox;
+
+	if (in && !in->head && !in->early && !in->lent && in->dsack.from == in->dsack.to)
 		perch_inbox_free(net, c);
 }
 
-/* The place of seq among the early ones: the link that leads to the first one after it. *before is
- * the one ahead of it, or NULL. */
-static struct rte_mbuf **place_of(struct perch_inbox *in, uint32_t seq, struct rte_mbuf **before)
+/* RFC 2883: these bytes came twice. Nobody needs to know it; so it is not told when there is no
+ * inbox to be had. */
+static void note_twice(struct perch_net *net, struct perch_tcb *c, uint32_t from, uint32_t to)
 {
-	struct rte_mbuf **link = &in->early;
-
-	*before = NULL;
-	while (*link && seq_le(perch_pkt(*link)->tcp.seq, seq)) {
-		*before = *link;
-		link = &perch_pkt(*link)->next;
-	}
-	return link;
+	if (!(c->marks & TCB_SACK) || from == to)
+		return;
+	if (!c->inbox && !perch_inbox_new(net, c))
+		return;
+	c->inbox->dsack = (struct perch_tcp_block){from, to};
 }
 
-/* Drop those that m covers, and cut m where it runs into one that it does not. */
-static void cut_overlaps(struct perch_inbox *in, struct rte_mbuf **link, struct rte_mbuf *m)
+void perch_tcp_twice(struct perch_net *net, struct perch_tcb *c, const struct perch_segment *s)
 {
+	uint32_t end = s->seq + s->len;
+
+	if (seq_lt(s->seq, c->rcv_nxt))
+		note_twice(net, c, s->seq, seq_lt(end, c->rcv_nxt) ? end : c->rcv_nxt);
+}
+
+void perch_tcp_dsack_told(struct perch_net *net, struct perch_tcb *c)
+{
+	c->inbox->dsack.to = c->inbox->dsack.from;
+	tidy(net, c);
+}
+
+static struct perch_tcp_block run_of(struct rte_mbuf *first)
+{
+	return (struct perch_tcp_block){
+		perch_pkt(first)->tcp.seq, end_of(perch_pkt(perch_pkt(first)->tcp.newer))};
+}
+
+static bool holds(const struct perch_tcp_block *b, uint32_t seq)
+{
+	return seq_le(b->from, seq) && seq_lt(seq, b->to);
+}
+
+/* The last packet before seq, which ends a run, unless seq lies in that run; NULL: none is. */
+static struct rte_mbuf *last_before(struct perch_inbox *in, uint32_t seq)
+{
+	struct rte_mbuf *m, *before = NULL;
+
+	if (in->early_last && seq_ge(seq, end_of(perch_pkt(in->early_last))))
+		return in->early_last; /* most come in the order in which they were sent */
+	for (m = in->early; m && seq_le(perch_pkt(m)->tcp.seq, seq); m = perch_pkt(before)->next)
+		before = perch_pkt(m)->tcp.newer;
+	return before;
+}
+
+/* Link m behind `before`, and to the runs that it touches. Returns the first of its run. */
+static struct rte_mbuf *link_early(
+	struct perch_inbox *in, struct rte_mbuf *before, struct rte_mbuf *m)
+{
+	struct rte_mbuf **link = before ? &perch_pkt(before)->next : &in->early;
+	struct rte_mbuf *next = *link, *first = m, *last = m;
+
+	perch_pkt(m)->next = next;
+	*link = m;
+	in->early_mbufs++;
+	if (!next)
+		in->early_last = m;
+	if (before && end_of(perch_pkt(before)) == perch_pkt(m)->tcp.seq)
+		first = perch_pkt(before)->tcp.older;
+	if (next && perch_pkt(next)->tcp.seq == end_of(perch_pkt(m)))
+		last = perch_pkt(next)->tcp.newer;
+	perch_pkt(first)->tcp.newer = last;
+	perch_pkt(last)->tcp.older = first;
+	return first;
+}
+
+/* RFC 2018 section 4: the latest first; a run is known by where it begins. */
+static void remember(struct perch_inbox *in, struct rte_mbuf *first)
+{
+	struct perch_tcp_block run = run_of(first);
+	unsigned i, n = 1;
+	uint32_t recent[TCP_SACK_MAX] = {run.from};
+
+	for (i = 0; i < in->n_recent && n < TCP_SACK_MAX; i++)
+		if (!holds(&run, in->recent[i]))
+			recent[n++] = in->recent[i];
+	memcpy(in->recent, recent, sizeof(recent));
+	in->n_recent = (uint8_t)n;
+}
+
+/* Cut m to the gap behind `before`. What has come already is kept, and what lies beyond the gap is
+ * sent again when its turn comes: so early ones never overlap, whatever is sent to us. False:
+ * nothing of it is new. */
+static bool cut_to_gap(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *before,
+	struct rte_mbuf *m)
+{
+	struct rte_mbuf *next = before ? perch_pkt(before)->next : c->inbox->early;
 	struct perch_pkt *p = perch_pkt(m);
-	struct rte_mbuf *next;
+	uint32_t end = end_of(p), known = before ? end_of(perch_pkt(before)) : p->tcp.seq;
 
-	while ((next = *link) && seq_lt(perch_pkt(next)->tcp.seq, end_of(p))) {
-		if (seq_gt(end_of(perch_pkt(next)), end_of(p))) {
-			cut_back(m, end_of(p) - perch_pkt(next)->tcp.seq);
-			return;
+	if (seq_gt(known, p->tcp.seq)) {
+		note_twice(net, c, p->tcp.seq, seq_lt(known, end) ? known : end);
+		if (seq_ge(known, end)) {
+			if (known == end)
+				perch_pkt(before)->tcp.flags |= p->tcp.flags & SEG_FIN;
+			return false;
 		}
-		p->tcp.flags |= perch_pkt(next)->tcp.flags & SEG_FIN;
-		*link = perch_pkt(next)->next;
-		in->early_mbufs--;
-		rte_pktmbuf_free(next);
+		cut_front(m, known - p->tcp.seq);
 	}
+	if (next && seq_gt(end, perch_pkt(next)->tcp.seq))
+		cut_back(m, end - perch_pkt(next)->tcp.seq);
+	return true;
 }
 
-/* Keep m for later. What has come already is kept, new bytes are cut to fit: so the early ones
- * never overlap, whatever is sent to us. */
+/* Keep m for later. */
 static void keep_early(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m)
 {
 	struct perch_inbox *in = c->inbox ? c->inbox : perch_inbox_new(net, c);
-	struct perch_pkt *p = perch_pkt(m);
-	struct rte_mbuf *before, **link;
+	struct rte_mbuf *before;
 
 	if (!in || in->early_mbufs >= net->tcp->in_mbufs_max / 2) {
 		perch_net_drop(net, PERCH_DROP_tcp_reassembly_full, m);
@@ -253,42 +372,35 @@ static void keep_early(struct perch_net *net, struct perch_tcb *c, struct rte_mb
 	}
 	net->tcp->counters.out_of_order++;
 	in->dup_acks += in->dup_acks < UINT16_MAX;
-	in->latest = p->tcp.seq;
-	link = place_of(in, p->tcp.seq, &before);
-	if (before && seq_ge(end_of(perch_pkt(before)), end_of(p))) {
-		if (end_of(perch_pkt(before)) == end_of(p))
-			perch_pkt(before)->tcp.flags |= p->tcp.flags & SEG_FIN;
+	before = last_before(in, perch_pkt(m)->tcp.seq);
+	if (!cut_to_gap(net, c, before, m)) {
 		perch_net_drop(net, PERCH_DROP_tcp_duplicate, m);
+		remember(in, perch_pkt(before)->tcp.older);
 		return;
 	}
-	if (before && seq_gt(end_of(perch_pkt(before)), p->tcp.seq))
-		cut_front(m, end_of(perch_pkt(before)) - p->tcp.seq);
-	cut_overlaps(in, link, m);
-	p->next = *link;
-	*link = m;
-	in->early_mbufs++;
+	remember(in, link_early(in, before, m));
 }
 
 unsigned perch_tcp_sack_blocks(
 	const struct perch_tcb *c, struct perch_tcp_block *blocks, unsigned max)
 {
-	struct rte_mbuf *m = c->inbox->early;
-	unsigned n = 1;
+	const struct perch_inbox *in = c->inbox;
+	struct perch_tcp_block found[TCP_SACK_MAX] = {{0, 0}};
+	unsigned i, n = 0;
+	struct rte_mbuf *m;
 
-	blocks[0] = (struct perch_tcp_block){0, 0};
-	while (m) {
-		struct perch_tcp_block b = {perch_pkt(m)->tcp.seq, end_of(perch_pkt(m))};
+	for (m = in->early; m; m = perch_pkt(perch_pkt(m)->tcp.newer)->next) {
+		struct perch_tcp_block b = run_of(m);
 
-		while ((m = perch_pkt(m)->next) && perch_pkt(m)->tcp.seq == b.to)
-			b.to = end_of(perch_pkt(m));
-		if (seq_le(b.from, c->inbox->latest) && seq_lt(c->inbox->latest, b.to))
-			blocks[0] = b;
-		else if (n < max && b.from != b.to)
-			blocks[n++] = b;
+		for (i = 0; i < in->n_recent; i++)
+			if (b.from == in->recent[i])
+				found[i] = b;
 	}
-	if (blocks[0].from != blocks[0].to)
-		return n;
-	memmove(blocks, blocks + 1, --n * sizeof(blocks[0]));
+	if (in->dsack.from != in->dsack.to) /* RFC 2883 section 4: first, and once */
+		blocks[n++] = in->dsack;
+	for (i = 0; i < in->n_recent && n < max; i++)
+		if (found[i].from != found[i].to)
+			blocks[n++] = found[i];
 	return n;
 }
 
@@ -340,6 +452,7 @@ void perch_tcp_text(struct perch_net *net, struct perch_tcb *c, const struct per
 	struct rte_mbuf *m = s->rx->m;
 	struct perch_pkt *p = perch_pkt(m);
 
+	perch_tcp_twice(net, c, s);
 	rte_pktmbuf_adj(m, s->header_len);
 	p->tcp.seq = s->seq;
 	p->tcp.len = s->len;
@@ -438,6 +551,7 @@ void perch_tcp_consume(struct perch_net *net, struct perch_tcb *c, uint32_t n)
 void perch_tcp_was_read(struct perch_net *net, struct perch_tcb *c)
 {
 	tidy(net, c);
+	tune(net, c);
 	/* Tell a peer that is held up by our window that there is room again. */
 	if (tcp_receiving(c) && worth_telling(net, c, room_for_more(net, c)))
 		owe_ack_now(net, c);

@@ -480,6 +480,7 @@ struct perch_net_config talk_config(void)
 		.now_ns = SECOND,
 		.max_flows = FLOWS_MAX,
 		.rto_min_ns = 200 * MS,
+		.rcvbuf_bytes = 256 * 1024,
 	};
 	struct perch_net_if *nif = &cfg.ifs[0];
 
