@@ -288,6 +288,8 @@ static int explain(int error, const char *said, char *why, size_t why_bytes)
 {
 	const char *text = last_error[0] ? last_error : said;
 
+	if (strncmp(said, "perch: ", 7) == 0) /* getopt knows which argument it is */
+		text = said + 7;
 	if (error == EACCES || error == EPERM)
 		return fail(why, why_bytes, -EPERM, "EAL lacks a permission (%s): run as root, or "
 			"add --no-huge --no-pci", text);

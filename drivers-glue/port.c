@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * A port over an ethdev: opened once, then a burst in and a burst out per turn.
- *
- * Offloads are claimed only for drivers of real (or emulated) NICs. The vdevs that advertise
- * checksums compute them in software, some of them in place, in packets that TCP still holds.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -81,42 +78,6 @@ static bool reads_file(const struct rte_eth_dev_info *dev)
 		strstr(args->args, "rx_pcap=");
 }
 
-static bool is_nic(const char *driver)
-{
-	static const char *const software[] = {"net_tap", "net_af_packet", "net_af_xdp",
-		"net_memif", "net_pcap", "net_ring", "net_null"};
-	size_t i;
-
-	for (i = 0; i < RTE_DIM(software); i++)
-		if (strcmp(driver, software[i]) == 0)
-			return false;
-	return true;
-}
-
-static uint32_t choose_offloads(const struct perch_port_config *cfg,
-	const struct rte_eth_dev_info *dev, struct rte_eth_conf *conf)
-{
-	const uint64_t rx = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM |
-		RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
-	uint32_t used = 0;
-
-	if (cfg->no_offloads || !is_nic(dev->driver_name))
-		return 0;
-	if ((dev->rx_offload_capa & rx) == rx) {
-		conf->rxmode.offloads |= rx;
-		used |= PERCH_PORT_RX_CKSUM;
-	}
-	if (dev->tx_offload_capa & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM)
-		used |= PERCH_PORT_TX_IP4_CKSUM;
-	if (dev->tx_offload_capa & RTE_ETH_TX_OFFLOAD_TCP_CKSUM)
-		used |= PERCH_PORT_TX_TCP_CKSUM;
-	if (dev->tx_offload_capa & RTE_ETH_TX_OFFLOAD_UDP_CKSUM)
-		used |= PERCH_PORT_TX_UDP_CKSUM;
-	conf->txmode.offloads = dev->tx_offload_capa & (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM |
-		RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM);
-	return used;
-}
-
 /* The key of Microsoft's RSS verification suite, which every NIC is tested with. */
 static const uint8_t rss_key[RSS_KEY_BYTES] = {
 	0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3, 0x8f,
@@ -132,7 +93,8 @@ static void choose_queues(
 	memcpy(p->rss_key, rss_key, sizeof(p->rss_key));
 	p->hw_queues = 1;
 	if (p->lcores == 1 || p->lcores > dev->max_rx_queues || p->lcores > dev->max_tx_queues ||
-		!(rss & (RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_TCP)) || !is_nic(dev->driver_name))
+		!(rss & (RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_TCP)) ||
+		!perch_is_nic(dev->driver_name))
 		return; /* software RSS on one queue: the other lcores' would stay empty */
 	p->hw_queues = p->lcores;
 	conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
@@ -262,7 +224,7 @@ static int configure(struct perch_port *p, const struct perch_port_config *cfg, 
 	p->info.numa_node = rte_eth_dev_socket_id(p->id);
 	p->info.reads_file = reads_file(&dev);
 	p->copy_shared = strcmp(dev.driver_name, "net_ring") == 0;
-	p->info.offloads = choose_offloads(cfg, &dev, &conf);
+	p->info.offloads = cfg->no_offloads ? 0 : perch_offloads_choose(&dev, &conf);
 	choose_queues(p, &dev, &conf);
 	p->info.hw_queues = p->hw_queues;
 	rc = rte_eth_dev_configure(p->id, p->hw_queues, p->hw_queues, &conf);
@@ -370,7 +332,7 @@ void perch_port_close(struct perch_port *p)
 void perch_port_filter_groups(
 	struct perch_port *p, struct rte_ether_addr *macs, uint32_t n, bool all)
 {
-	if (!is_nic(p->info.driver))
+	if (!perch_is_nic(p->info.driver))
 		return;
 	if (!all && rte_eth_dev_set_mc_addr_list(p->id, macs, n) == 0)
 		rte_eth_allmulticast_disable(p->id);

@@ -39,6 +39,10 @@ uint16_t perch_port_poll(
 uint16_t perch_port_send(
 	struct perch_port *p, unsigned queue, struct rte_mbuf **pkts, uint16_t n);
 
+/* offload.c: what the device will compute (enum perch_port_offload), asked for in conf. */
+uint32_t perch_offloads_choose(const struct rte_eth_dev_info *dev, struct rte_eth_conf *conf);
+bool perch_is_nic(const char *driver);
+
 /* steer.c */
 int perch_steer_open(struct perch_port *p, int node);
 void perch_steer_close(struct perch_port *p);
