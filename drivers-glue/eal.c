@@ -330,17 +330,19 @@ static void clean_up(void)
 static int first_start(const struct perch_eal_config *cfg, char *why, size_t why_bytes)
 {
 	static bool tried; /* rte_eal_init works once, whatever it returned */
-	static struct eal_args a; /* EAL may look at them later */
+	static struct eal_args a;
 	int rc;
 
-	a.n = 0;
+	if (tried)
+		return fail(why, why_bytes, -EALREADY, "EAL has failed to start before in this "
+			"process, and can be started only once");
+	while (a.n > 0) /* of an earlier call, whose arguments were refused */
+		free(a.v[--a.n]);
+	a = (struct eal_args){.n = 0};
 	build_args(cfg, &a);
 	rc = check_args(&a, why, why_bytes);
 	if (rc < 0)
 		return rc;
-	if (tried)
-		return fail(why, why_bytes, -EALREADY, "EAL has failed to start before in this "
-			"process, and can be started only once");
 	tried = true;
 	take_over_log(cfg->log_level != NULL);
 	if (cfg->log_level)

@@ -20,10 +20,16 @@
 #include "tests/engine/pair.h"
 #include "tests/suite.h"
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define COUNTS_ALLOCATIONS 0
-#else
-#define COUNTS_ALLOCATIONS 1
+#define SANITIZED 1
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
 #endif
 
 enum { PORT = 7, CONNS = 16, WARM_UP = 20000, TURNS = 1000000 };
@@ -144,8 +150,8 @@ static void no_syscalls(void)
 	int fds[2], status = 0;
 	pid_t child;
 
-	if (!COUNTS_ALLOCATIONS) {
-		suite_skip("a sanitizer makes system calls of its own");
+	if (SANITIZED) {
+		suite_skip("a sanitizer makes syscalls of its own");
 		return;
 	}
 	CU_ASSERT_EQUAL_FATAL(pipe(fds), 0);
@@ -190,16 +196,7 @@ static void the_filter_kills(void)
 static _Atomic bool counting;
 static _Atomic uint64_t allocations;
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZER_OWNS_MALLOC 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZER_OWNS_MALLOC 1
-#endif
-
-#ifndef SANITIZER_OWNS_MALLOC
+#if !SANITIZED
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t size);
@@ -263,7 +260,7 @@ static void no_allocations(void)
 	struct pair p;
 	void *volatile canary;
 
-	if (!COUNTS_ALLOCATIONS) {
+	if (SANITIZED) {
 		suite_skip("a sanitizer owns the allocator");
 		return;
 	}
