@@ -17,6 +17,9 @@
 
 enum { LCORES = 4 };
 
+/* RTE_IPV4 shifts into the sign. */
+#define ip_of(a, b, c, d) ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (c) << 8 | (d))
+
 static struct perch_port *far_end, *port; /* what we send on far_end, port receives */
 
 static void open_both(const char *a, const char *b, uint16_t lcores, uint32_t mbufs)
@@ -156,10 +159,10 @@ static void hashes_as_nics_do(void)
 		uint16_t sport, dport;
 		uint32_t hash;
 	} row[] = {
-		{RTE_IPV4(66, 9, 149, 187), RTE_IPV4(161, 142, 100, 80), 2794, 1766, 0x51ccc178},
-		{RTE_IPV4(199, 92, 111, 2), RTE_IPV4(65, 69, 140, 83), 14230, 4739, 0xc626b0ea},
-		{RTE_IPV4(24, 19, 198, 95), RTE_IPV4(12, 22, 207, 184), 12898, 38024, 0x5c2b394a},
-		{RTE_IPV4(38, 27, 205, 30), RTE_IPV4(209, 142, 163, 6), 48228, 2217, 0xafc7327f},
+		{ip_of(66, 9, 149, 187), ip_of(161, 142, 100, 80), 2794, 1766, 0x51ccc178},
+		{ip_of(199, 92, 111, 2), ip_of(65, 69, 140, 83), 14230, 4739, 0xc626b0ea},
+		{ip_of(24, 19, 198, 95), ip_of(12, 22, 207, 184), 12898, 38024, 0x5c2b394a},
+		{ip_of(38, 27, 205, 30), ip_of(209, 142, 163, 6), 48228, 2217, 0xafc7327f},
 	};
 	const struct tuple six = {
 		.src = {0x3f, 0xfe, 0x25, 0x01, 0x02, 0x00, 0x1f, 0xff, 0, 0, 0, 0, 0, 0, 0, 7},
@@ -186,7 +189,7 @@ static void flows_go_to_one_lcore(void)
 
 	open_both("net_ring_ta", "net_ring_tb", LCORES, 1024);
 	for (port_no = 1; port_no <= 100; port_no++) {
-		t = tuple4(RTE_IPV4(10, 0, 0, 2), RTE_IPV4(10, 0, 0, 1), (uint16_t)port_no, 7);
+		t = tuple4(ip_of(10, 0, 0, 2), ip_of(10, 0, 0, 1), (uint16_t)port_no, 7);
 		bad += !goes_to_its_lcore(&t, IPPROTO_TCP);
 		bad += !goes_to_its_lcore(&t, IPPROTO_UDP);
 		seen |= 1u << perch_port_lcore_of(port, t.src, t.dst, t.sport, 7, IPPROTO_TCP);
@@ -211,7 +214,7 @@ static bool only_lcore0(struct got g)
 
 static void what_teaches_goes_to_all(void)
 {
-	const struct tuple t = tuple4(RTE_IPV4(10, 0, 0, 2), RTE_IPV4(10, 0, 0, 1), 0, 0);
+	const struct tuple t = tuple4(ip_of(10, 0, 0, 2), ip_of(10, 0, 0, 1), 0, 0);
 	const struct rte_arp_hdr arp = {0};
 	struct tuple t6 = t;
 
@@ -265,7 +268,7 @@ static void all_send_through_lcore0(void)
 static void full_ring_is_counted(void)
 {
 	const unsigned ring = 4095, sent = ring + 100;
-	struct tuple t = tuple4(RTE_IPV4(10, 0, 0, 2), RTE_IPV4(10, 0, 0, 1), 1, 7);
+	struct tuple t = tuple4(ip_of(10, 0, 0, 2), ip_of(10, 0, 0, 1), 1, 7);
 	struct perch_port_stats stats;
 	struct rte_mbuf *m, *in[32];
 	unsigned i, n, got = 0, strays = 0;

@@ -24,10 +24,9 @@ refuse() { # status arguments...
 	[ $got = "$status" ] || { echo "FAIL $*: exit status $got, not $status"; failed=1; }
 }
 
-loose=$2
-n=${loose:+2000}
-check 100 300 "${n:-200000}"
-check 300 512 --tcp "${n:-200000}"
+loose=$2 many=${2:+2000}
+check 100 300 "${many:-200000}"
+check 300 512 --tcp "${many:-200000}"
 refuse 2
 refuse 2 --tcp
 refuse 2 0

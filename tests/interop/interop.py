@@ -3,6 +3,7 @@
 """perch against Linux, over virtual links in network namespaces: interop.py [PART OF A NAME]."""
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -53,6 +54,29 @@ def services(lab):
 
 
 EXTRA = ("--oneshot-port", "8", "--connect-port", "9")
+
+
+def stock_clients(lab):
+    """What a system engineer has at hand."""
+    for host, name in ((PERCH4, PERCH4), (PERCH6, f"[{PERCH6}]")):
+        for argv in (["socat", "-t", "5", "-", f"TCP:{name}:7"], ["nc", "-N", host, "7"],
+                     ["curl", "-sS", "-m", "10", f"telnet://{name}:8"],  # it waits for our FIN
+                     ["socat", "-t", "1", "-", f"UDP:{name}:7"]):
+            if not shutil.which(argv[0]):
+                print(f"  {argv[0]} is not installed")
+                continue
+            text = f"hello from {argv[0]} over {name}\n"
+            r = lab.run("linux", *argv, input=text, check=False)
+            assert r.returncode == 0 and r.stdout == text, (argv, r)
+
+
+@case
+def af_packet_stock_clients():
+    with Lab() as lab:
+        lab.join()
+        echo = lab.echo(extra=EXTRA)
+        stock_clients(lab)
+        stop_clean(echo)
 
 
 @case
