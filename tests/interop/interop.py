@@ -183,6 +183,23 @@ def two_lcores_on_one_cpu():
     lcores("(0-1)@0")
 
 
+# ---- a peer that keeps to a script --------------------------------------------------------------
+
+@case
+def scripts():
+    program = os.path.join(os.path.dirname(CLIENT), "scripts.py")
+    with Lab() as lab:
+        lab.veth("perch", "p0", "linux", "l0")
+        for ns, dev in (("perch", "p0"), ("linux", "l0")):  # no kernel says a word
+            lab.run(ns, "sysctl", "-qw", f"net.ipv6.conf.{dev}.disable_ipv6=1", check=False)
+        echo = lab.echo(extra=EXTRA)
+        r = lab.run("linux", sys.executable, program, "l0", os.environ.get("SCRIPT", ""), LINUX4,
+                    LINUX6, PERCH4, PERCH6, check=False, timeout=120)
+        assert r.returncode == 0, r.stdout + r.stderr
+        print(f"  {r.stdout.strip()}")
+        stop_clean(echo)
+
+
 # ---- perch calls Linux --------------------------------------------------------------------------
 
 def linux_server(lab):
