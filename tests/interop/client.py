@@ -28,10 +28,24 @@ def connect(host, port, timeout=30):
             time.sleep(0.05)
 
 
-def bulk(host, port, size):
-    """Send size random bytes, half-close, and compare the checksum of what comes back."""
+def serve(port):
+    """The echo service of a kernel, for comparisons."""
+    def echo(s):
+        while data := s.recv(1 << 18):
+            s.sendall(data)
+        s.close()
+
+    listener = socket.create_server(("::", int(port)), family=socket.AF_INET6, dualstack_ipv6=True)
+    print("serving", flush=True)
+    while True:
+        threading.Thread(target=echo, args=(listener.accept()[0],), daemon=True).start()
+
+
+def bulk(host, port, size, stall="10"):
+    """Send size random bytes, half-close, and compare the checksum of what comes back. A silence of
+    `stall` seconds is a failure."""
     s = connect(host, int(port))
-    s.settimeout(60)
+    s.settimeout(float(stall))
     size, sent, got, n = int(size), hashlib.sha256(), hashlib.sha256(), 0
 
     def send():

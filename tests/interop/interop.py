@@ -160,6 +160,35 @@ def bad_link_delay():
         stop_clean(echo)
 
 
+# Through the same wire with the same seed, tests/bench/impaired.py measures the goodput.
+IMPAIRED = (
+    {"loss": 0.001}, {"loss": 0.01}, {"loss": 0.05}, {"reorder": 0.05}, {"dup": 0.02},
+    {"corrupt": 0.01}, {"delay_us": 1000}, {"delay_us": 50000}, {"loss": 0.01, "delay_us": 1000},
+    {"loss": 0.01, "delay_us": 50000},
+    {"loss": 0.01, "reorder": 0.02, "dup": 0.01, "corrupt": 0.005},
+    {"loss": 0.02, "reorder": 0.05, "dup": 0.01, "delay_us": 1000, "jitter_us": 500})
+
+
+def impaired(habits, host):
+    size = 400_000 if habits.get("delay_us", 0) > 10000 else 3_000_000
+    with Lab() as lab:
+        lab.join(seed=11, **habits)
+        echo = lab.echo()
+        client(lab, "bulk", host, 7, size)
+        counters = stop_clean(echo)
+        assert counters["tcp_bytes_in"] == size, counters
+
+
+@case
+def impaired_links():
+    """Byte for byte, and never silent for ten seconds, whatever the wire does."""
+    for i, habits in enumerate(IMPAIRED):
+        try:
+            impaired(habits, (PERCH4, PERCH6)[i % 2])
+        except AssertionError as e:
+            raise AssertionError(f"{habits}: {e}") from None
+
+
 def lcores(layout):
     with Lab() as lab:
         lab.join()

@@ -158,9 +158,10 @@ class Lab:
                 "--vdev", vdev, "--", *app_args]
         return self.start("perch", *argv)
 
-    def echo(self, vdev="net_af_packet0,iface=p0", extra=(), lcores="0"):
+    def echo(self, vdev="net_af_packet0,iface=p0", extra=(), lcores="0", profile="latency"):
         p = self.perch("perch-echo", vdev, ["--ip", PERCH4 + "/24", "--ip6", PERCH6 + "/64",
-                                            "--idle", "backoff", *extra], lcores)
+                                            "--idle", "backoff", "--profile", profile, *extra],
+                       lcores)
         p.wait_for("perch-echo: serving")
         return p
 
