@@ -27,7 +27,6 @@
 #include <rte_arp.h>
 #include <rte_errno.h>
 #include <rte_eth_ring.h>
-#include <rte_ethdev.h>
 #include <rte_ether.h>
 #include <rte_ip.h>
 #include <rte_mbuf.h>
@@ -50,13 +49,12 @@ enum {
 	MSS_OPTION = 4,
 };
 
-#define FIRST_ADDR UINT32_C(0xc6120000) /* 198.18.0.0; RTE_IPV4 shifts into the sign */
+#define FIRST_ADDR UINT32_C(0xc6120000) /* 198.18.0.0 */
 
 static const char prefix[] = "perch_crowd";
 static const struct rte_ether_addr our_mac = {.addr_bytes = {0x02, 'c', 'r', 'o', 'w', 'd'}};
 
 struct crowd {
-	const struct rte_memzone *zone; /* where it lies */
 	struct rte_ring *to_stack, *from_stack;
 	struct rte_mempool *pool;
 	struct rte_ether_addr stack_mac;
@@ -305,8 +303,10 @@ static void drain(struct rte_ring *r)
 		rte_pktmbuf_free(m);
 }
 
-static void unmake(struct crowd *c)
+static void unmake(const struct rte_memzone *place)
 {
+	struct crowd *c = place->addr;
+
 	if (c->playing) {
 		c->stop = true;
 		pthread_join(c->thread, NULL);
@@ -316,34 +316,13 @@ static void unmake(struct crowd *c)
 	rte_ring_free(c->from_stack);
 	rte_ring_free(c->to_stack);
 	rte_mempool_free(c->pool);
-	rte_memzone_free(c->zone);
-}
-
-/* The port is closed, and after it the stack's pool goes, whose packets we may still hold. A
- * callback outlives its port and hears of the next one of that number: so the crowd is found by
- * the port's name. */
-static int on_close(uint16_t port, enum rte_eth_event_type event, void *arg, void *ret)
-{
-	const size_t of_net_ring = strlen("net_ring_");
-	char name[RTE_ETH_NAME_MAX_LEN] = "";
-	const struct rte_memzone *zone;
-
-	(void)event;
-	(void)arg;
-	(void)ret;
-	if (rte_eth_dev_get_name_by_port(port, name) < 0 || strlen(name) < of_net_ring)
-		return 0;
-	zone = rte_memzone_lookup(name + of_net_ring);
-	if (zone)
-		unmake(zone->addr);
-	return 0;
+	rte_memzone_free(place);
 }
 
 static int make_wire(struct crowd *c, const char *name)
 {
 	const unsigned flags = RING_F_SP_ENQ | RING_F_SC_DEQ;
 	char text[RTE_RING_NAMESIZE];
-	int port;
 
 	snprintf(text, sizeof(text), "%s_in", name);
 	c->to_stack = rte_ring_create(text, RING_SLOTS, SOCKET_ID_ANY, flags);
@@ -356,34 +335,43 @@ static int make_wire(struct crowd *c, const char *name)
 	if (pthread_create(&c->thread, NULL, play, c) != 0)
 		return -ENOMEM;
 	c->playing = true; /* and silent, until it hears from the stack */
-	port = rte_eth_from_rings(name, &c->to_stack, 1, &c->from_stack, 1, 0);
-	if (port < 0)
-		return -ENOMEM;
-	return rte_eth_dev_callback_register((uint16_t)port, RTE_ETH_EVENT_DESTROY, on_close, NULL);
+	return rte_eth_from_rings(name, &c->to_stack, 1, &c->from_stack, 1, 0) < 0 ? -ENOMEM : 0;
 }
 
 int perch_crowd_open(const char *vdev, char *why, size_t why_bytes)
 {
-	const struct rte_memzone *zone;
-	struct crowd spec = {.zone = NULL}, *c;
+	const struct rte_memzone *place;
 	char name[RTE_RING_NAMESIZE - 8];
+	struct crowd spec = {0}, *c;
 	int rc;
 
 	if (read_spec(&spec, vdev, name, sizeof(name)) < 0)
 		return fail(why, why_bytes, -EINVAL, "'%s' is not a crowd: say, for example, "
 			"perch_crowd0,conns=1000,to=10.99.0.2:7", vdev);
-	zone = rte_memzone_reserve(name, sizeof(*c), SOCKET_ID_ANY, 0);
-	if (!zone)
+	place = rte_memzone_reserve(name, sizeof(*c), SOCKET_ID_ANY, 0);
+	if (!place)
 		return fail(why, why_bytes, -rte_errno, "the crowd '%s' cannot be made: %s", name,
 			strerror(rte_errno));
-	c = zone->addr;
-	*c = spec;
-	c->zone = zone;
+	c = place->addr;
+	memset(c, 0, sizeof(*c));
+	c->conns = spec.conns;
+	c->addr = spec.addr;
+	c->port = spec.port;
 	rc = make_wire(c, name);
-	if (rc < 0) {
-		unmake(c);
-		return fail(why, why_bytes, rc, "the crowd '%s' cannot be made: %s", name,
-			strerror(-rc));
-	}
-	return 0;
+	if (rc == 0)
+		return 0;
+	unmake(place);
+	return fail(why, why_bytes, rc, "the crowd '%s' cannot be made: %s", name, strerror(-rc));
+}
+
+void perch_crowd_close(const char *port)
+{
+	static const char driver[] = "net_ring_";
+	const struct rte_memzone *place = NULL;
+
+	if (strncmp(port, driver, sizeof(driver) - 1) == 0 &&
+		perch_crowd_is(port + sizeof(driver) - 1))
+		place = rte_memzone_lookup(port + sizeof(driver) - 1);
+	if (place)
+		unmake(place);
 }
