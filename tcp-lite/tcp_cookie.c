@@ -87,7 +87,7 @@ static uint32_t timestamp_with(uint32_t now, unsigned bits)
 bool perch_tcp_cookie_answer(
 	struct perch_net *net, struct perch_tcp_listener *l, const struct perch_segment *syn)
 {
-	unsigned mss = mss_index(syn->opts.mss ? syn->opts.mss : (uint16_t)MSS_DEFAULT);
+	unsigned mss = mss_index(tcp_mss_of(syn));
 	unsigned times = times_bits(&syn->opts);
 	struct perch_tcp_opts opts = {.has_ts = syn->opts.has_ts};
 	uint32_t cookie = cookie_of(net, &syn->tuple, syn->seq, mss, times);

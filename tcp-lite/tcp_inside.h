@@ -24,6 +24,7 @@ enum tcp_limits {
 	TCP_HEADER_MAX = 60,
 	PAYLOAD_OFF = 128,       /* of a segment to send: all headers fit in front */
 	MSS_DEFAULT = 536,       /* RFC 9293 section 3.7.1 */
+	MSS_DEFAULT6 = 1220,
 	MSS_MIN = 64,            /* a peer cannot make us send dust (CVE-2019-11479) */
 	BYTES_PER_MBUF = 512,    /* a queue holds a packet buffer per so many bytes of its limit */
 	MBUFS_MIN = 16,
@@ -280,6 +281,14 @@ struct perch_tcp_numbers perch_tcp_numbers(
 
 /* SipHash, keyed by the net's secret, of n words: hashes of different lengths are unrelated. */
 uint64_t perch_tcp_keyed_hash(const struct perch_net *net, const uint64_t *words, unsigned n);
+
+/* What a SYN says of the MSS, or what it says by saying nothing (RFC 9293 section 3.7.1). */
+static inline uint16_t tcp_mss_of(const struct perch_segment *syn)
+{
+	if (syn->opts.mss)
+		return RTE_MAX(syn->opts.mss, (uint16_t)MSS_MIN);
+	return perch_ip_is_v4(syn->tuple.raddr) ? MSS_DEFAULT : MSS_DEFAULT6;
+}
 
 /* ---- tcp_cookie.c: RFC 4987 section 3.6 */
 /* Answer a SYN and remember nothing. False: no packet buffer. */

@@ -147,7 +147,7 @@ void perch_tcp_agree(struct perch_net *net, struct perch_tcb *c, const struct pe
 {
 	const struct perch_tcp_opts *o = &syn->opts;
 
-	c->peer_mss = RTE_MAX(o->mss ? o->mss : (uint16_t)MSS_DEFAULT, (uint16_t)MSS_MIN);
+	c->peer_mss = tcp_mss_of(syn);
 	c->marks &= (uint16_t)~(TCB_TS | TCB_SACK | TCB_SCALE);
 	if (o->has_ts) {
 		c->marks |= TCB_TS;

@@ -193,12 +193,13 @@ static struct rte_mbuf *copy_of(struct perch_net *net, struct rte_mbuf *m)
 	return copy;
 }
 
-/* m, or a copy, as a packet whose data is the payload, with a reference for the way. */
+/* m, or a copy, as a packet whose data is the payload, with a reference for the way. An ACK may
+ * have cut it at an odd place, and headers are written as words. */
 static struct rte_mbuf *payload_of(struct perch_net *net, struct rte_mbuf *m)
 {
 	const struct perch_pkt *p = perch_pkt(m);
 
-	if (unlikely(rte_mbuf_refcnt_read(m) > 1))
+	if (unlikely(rte_mbuf_refcnt_read(m) > 1 || (p->tcp.off & 1)))
 		return copy_of(net, m);
 	m->data_off = p->tcp.off;
 	m->data_len = (uint16_t)p->tcp.len;
