@@ -181,14 +181,14 @@ static int overtake(struct perch_fault *f, const struct perch_frame *frame, uint
 	return 0;
 }
 
-/* A frame goes by: those that have been overtaken often enough follow it. */
-static int let_follow(struct perch_fault *f, int64_t now_ns, bool all, struct perch_held *held)
+/* A frame has gone by the first n of them: those that have been overtaken often enough follow. */
+static int let_follow(struct perch_fault *f, unsigned n, int64_t now_ns, struct perch_held *held)
 {
 	unsigned i, kept = 0;
 	int rc = 0;
 
 	for (i = 0; i < f->n_overtaken; i++) {
-		if (!all && --f->overtaken[i].to_go > 0) {
+		if (i >= n || --f->overtaken[i].to_go > 0) {
 			f->overtaken[kept++] = f->overtaken[i];
 			continue;
 		}
@@ -257,16 +257,16 @@ int perch_fault_pass(
 	struct perch_fault *f, const struct perch_frame *frame, struct perch_held *held)
 {
 	struct perch_frame changed = *frame;
+	unsigned behind = f->n_overtaken;
 	uint8_t *copy = NULL;
 	struct fate fate;
-	int rc = 0;
+	int rc;
 
 	f->packets++;
 	fate = decide(f, frame);
-	rc = let_follow(f, frame->time_ns, false, held);
 	f->stats.dropped += fate.drop;
-	if (fate.drop || rc < 0)
-		return rc;
+	if (fate.drop)
+		return 0;
 	if (fate.corrupt && frame->len > 0) {
 		copy = malloc(frame->len);
 		if (!copy)
@@ -277,12 +277,16 @@ int perch_fault_pass(
 	changed.time_ns += fate.delay_ns;
 	rc = send_on(f, &fate, &changed, held);
 	free(copy);
-	return rc;
+	return rc < 0 ? rc : let_follow(f, behind, frame->time_ns, held);
 }
 
 int perch_fault_end(struct perch_fault *f, struct perch_held *held)
 {
-	return let_follow(f, INT64_MIN, true, held);
+	unsigned i;
+
+	for (i = 0; i < f->n_overtaken; i++)
+		f->overtaken[i].to_go = 1;
+	return let_follow(f, f->n_overtaken, INT64_MIN, held);
 }
 
 void perch_fault_clear(struct perch_fault *f)

@@ -17,6 +17,7 @@ enum {
 	SECTION = 0x0a0d0d0a,
 	INTERFACE = 1,
 	ENHANCED_PACKET = 6,
+	PACKET_BYTES_AT = 28, /* in an enhanced packet block */
 	BUFFER = 1 << 20,
 };
 
@@ -124,15 +125,19 @@ int perch_pcapng_create(
 	return 0;
 }
 
-void perch_pcapng_packet(struct perch_pcapng *w, int64_t time_ns, const struct rte_mbuf *m)
+uint8_t *perch_pcapng_packet(struct perch_pcapng *w, int64_t time_ns, const struct rte_mbuf *m)
 {
+	uint8_t *at;
+
 	if (m->pkt_len > BUFFER / 2) {
 		w->error = w->error ? w->error : -EMSGSIZE;
-		return;
+		return NULL;
 	}
 	if (w->n + m->pkt_len + 4 + PERCH_PCAPNG_PACKET_EXTRA > BUFFER)
 		flush(w);
-	w->n += perch_pcapng_block(w->buf + w->n, time_ns, m);
+	at = w->buf + w->n;
+	w->n += perch_pcapng_block(at, time_ns, m);
+	return at + PACKET_BYTES_AT;
 }
 
 int perch_pcapng_close(struct perch_pcapng *w)

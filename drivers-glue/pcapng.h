@@ -30,8 +30,9 @@ struct perch_pcapng;
 int perch_pcapng_create(
 	struct perch_pcapng **out, const char *path, char *why, size_t why_bytes);
 
-/* Errors are kept for the close. */
-void perch_pcapng_packet(struct perch_pcapng *w, int64_t time_ns, const struct rte_mbuf *m);
+/* Returns where its bytes lie until the next call, for last changes, or NULL. Errors are kept for
+ * the close. */
+uint8_t *perch_pcapng_packet(struct perch_pcapng *w, int64_t time_ns, const struct rte_mbuf *m);
 
 /* Returns 0, or the first error of any write, as a negative errno. NULL is fine. */
 int perch_pcapng_close(struct perch_pcapng *w);

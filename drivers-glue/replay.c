@@ -36,6 +36,7 @@ struct perch_replay {
 	uint32_t round;
 	struct perch_fault faults;
 	struct perch_held held; /* what has passed the faults */
+	struct perch_peers *peers; /* NULL: not asked for */
 	struct perch_pcapng *out;
 	struct perch_replay_stats stats;
 	uint8_t mac[6];
@@ -54,8 +55,12 @@ static void fail(struct perch_replay *r, const char *sentence)
 
 static void read_next(struct perch_replay *r, struct source *s)
 {
-	int rc = perch_capture_next(s->capture, &s->frame);
+	int rc;
 
+	do
+		rc = perch_capture_next(s->capture, &s->frame);
+	while (rc == 1 && r->peers &&
+		perch_peers_is_server(r->peers, s->frame.data, s->frame.len));
 	s->has_frame = rc == 1;
 	if (rc < 0)
 		fail(r, perch_capture_error(s->capture));
@@ -207,6 +212,32 @@ static int find_mac(struct perch_replay *r, char *why, size_t why_bytes)
 	return 0;
 }
 
+/* Captured sessions are read through before the first packet is played: the numbers of a server
+ * may stand in the capture after they are needed. */
+static int learn_peers(struct perch_replay *r, char *why, size_t why_bytes)
+{
+	struct perch_capture *c;
+	struct perch_frame f;
+	unsigned i;
+	int rc = 0;
+
+	if (!r->cfg.tcp_peers)
+		return 0;
+	if (perch_peers_open(&r->peers, r->cfg.isn) < 0)
+		return perch_glue_why(why, why_bytes, -ENOMEM, "out of memory");
+	for (i = 0; i < r->cfg.n_captures && rc == 0; i++) {
+		rc = perch_capture_open(&c, &r->sources[i].cfg, why, why_bytes);
+		if (rc < 0)
+			return rc;
+		while (rc == 0 && perch_capture_next(c, &f) == 1)
+			rc = perch_peers_learn(r->peers, f.data, f.len);
+		perch_capture_close(c);
+		if (rc < 0)
+			perch_glue_why(why, why_bytes, rc, "out of memory for TCP sessions");
+	}
+	return rc;
+}
+
 static int copy_strings(struct perch_replay *r)
 {
 	struct perch_capture_config *c;
@@ -242,9 +273,12 @@ int perch_replay_open(struct perch_replay **out, const struct perch_replay_confi
 	if (rc == 0)
 		rc = find_mac(r, why, why_bytes);
 	if (rc == 0)
+		rc = learn_peers(r, why, why_bytes);
+	if (rc == 0)
 		rc = open_round(r, why, why_bytes);
-	if (rc == 0 && cfg->tx_path)
-		rc = perch_pcapng_create(&r->out, cfg->tx_path, why, why_bytes);
+	if (rc == 0 && (cfg->tx_path || cfg->tcp_peers)) /* peers look at what is written */
+		rc = perch_pcapng_create(
+			&r->out, cfg->tx_path ? cfg->tx_path : "/dev/null", why, why_bytes);
 	if (rc < 0) {
 		perch_replay_close(r);
 		return rc;
@@ -267,6 +301,7 @@ int perch_replay_close(struct perch_replay *r)
 		free((char *)(uintptr_t)r->sources[i].cfg.path);
 		free((char *)(uintptr_t)r->sources[i].cfg.filter);
 	}
+	perch_peers_close(r->peers);
 	perch_fault_clear(&r->faults);
 	perch_held_clear(&r->held);
 	rc = perch_pcapng_close(r->out);
@@ -291,6 +326,8 @@ static struct rte_mbuf *packet_of(struct perch_replay *r, const struct perch_fra
 	memcpy(data, f->data, len);
 	if (r->cfg.untag)
 		len = perch_edit_untag(data, len);
+	if (r->peers)
+		perch_peers_rx(r->peers, data, len);
 	if (r->cfg.checksums == PERCH_CHECKSUMS_FIX)
 		perch_edit_checksums(data, len);
 	else if (r->cfg.checksums == PERCH_CHECKSUMS_IGNORE)
@@ -330,6 +367,14 @@ uint16_t perch_replay_rx(
 
 /* ---- out ------------------------------------------------------------------------------------ */
 
+static void write_down(struct perch_replay *r, const struct rte_mbuf *m)
+{
+	uint8_t *bytes = perch_pcapng_packet(r->out, r->now_ns + r->cfg.tx_cost_ns, m);
+
+	if (r->peers && bytes)
+		perch_peers_tx(r->peers, bytes, m->pkt_len);
+}
+
 uint16_t perch_replay_tx(struct perch_replay *r, struct rte_mbuf **pkts, uint16_t n)
 {
 	uint16_t i;
@@ -337,7 +382,7 @@ uint16_t perch_replay_tx(struct perch_replay *r, struct rte_mbuf **pkts, uint16_
 	for (i = 0; i < n; i++) {
 		r->stats.tx_bytes += pkts[i]->pkt_len;
 		if (r->out)
-			perch_pcapng_packet(r->out, r->now_ns + r->cfg.tx_cost_ns, pkts[i]);
+			write_down(r, pkts[i]);
 		rte_pktmbuf_free(pkts[i]);
 	}
 	r->stats.tx_packets += n;

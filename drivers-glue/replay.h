@@ -15,6 +15,7 @@
 
 #include "drivers-glue/capture.h"
 #include "drivers-glue/fault.h"
+#include "drivers-glue/peer.h"
 
 struct perch_replay;
 
@@ -36,6 +37,8 @@ struct perch_replay_config { /* zero means default */
 	uint64_t seed;        /* of the faults */
 	uint32_t loops;       /* how often the captures are played; default 1 */
 	enum perch_replay_checksums checksums;
+	bool tcp_peers;       /* recorded TCP clients, see drivers-glue/peer.h */
+	enum perch_peer_isn isn;
 	bool untag;           /* take the outer VLAN tag away */
 	bool full_bursts;     /* a burst takes all that it can, whatever the time */
 	int64_t tx_cost_ns;   /* from the turn to the time on a sent packet */

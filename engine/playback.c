@@ -54,6 +54,7 @@ static const struct words words[] = {
 	{"checksums", {"verify", "ignore", "fix", NULL}},
 	{"vlan", {"keep", "strip", NULL}},
 	{"bursts", {"timed", "full", NULL}},
+	{"peers", {"as-is", "ours", "captured", NULL}},
 };
 
 /* Which of the words that the key may have, or -1; -2: it is no such key. */
@@ -83,6 +84,10 @@ static void set_word(struct perch_playback *v, const char *key, int n)
 		v->cfg.untag = n == 1;
 	else if (strcmp(key, "bursts") == 0)
 		v->cfg.full_bursts = n == 1;
+	else if (strcmp(key, "peers") == 0) {
+		v->cfg.tcp_peers = n > 0;
+		v->cfg.isn = n == 2 ? PERCH_PEER_ISN_CAPTURED : PERCH_PEER_ISN_OURS;
+	}
 	for (i = 0; i < PERCH_REPLAY_CAPTURES; i++) {
 		if (strcmp(key, "backwards") == 0)
 			v->cfg.captures[i].backwards = (enum perch_capture_backwards)n;
@@ -235,9 +240,11 @@ int perch_playback_open(
 	if (rc == 0) {
 		rc = perch_replay_open(&v->files, &v->cfg, v->error, sizeof(v->error));
 		if (rc < 0)
-			perch_why(why, rc == -ENOMEM ? rc : -EINVAL, "replay: %s", v->error);
+			rc = perch_why(
+				why, rc == -ENOMEM ? rc : -EINVAL, "replay: %s", v->error);
 	}
 	if (rc < 0) {
+		v->report_fd = -1; /* there was no run to report */
 		perch_playback_close(v);
 		return rc;
 	}

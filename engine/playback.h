@@ -14,6 +14,7 @@
  *	filter=TEXT        pcap-filter(7), for all captures
  *	backwards=clamp|sort|error   snapped=error|skip|pass   truncated=error|skip
  *	checksums=verify|ignore|fix  vlan=keep|strip           mac=PORT:XX:XX:XX:XX:XX:XX
+ *	peers=as-is|ours|captured    TCP clients of the captures, see drivers-glue/peer.h
  *	fault=RULE         see drivers-glue/fault.h
  *	tx-cost=NS         from the turn to the time of a sent packet
  *	linger=NS          virtual time from the last packet to the stop; default 1 s

@@ -34,6 +34,8 @@ static const char usage[] =
 	"  --snapped error|skip|pass       packets cut by a snap length\n"
 	"  --truncated error|skip          a file that ends within a packet\n"
 	"  --checksums verify|ignore|fix   of received packets\n"
+	"  --peers ours|captured  TCP clients of a capture talk to a listener in APP, whose ISN\n"
+	"                     is its own, or, in what is sent, that of the captured server\n"
 	"  --vlan keep|strip  the outer tag of received packets\n"
 	"  --mac [pN=]ADDR    of the port (default: whom the captures' packets are for)\n"
 	"  --tx-cost NS       from a turn to the time of what it sent (default 0)\n"
@@ -146,7 +148,8 @@ static void set_ignored(struct replay *r, char *list)
 static void set_option(struct replay *r, const char *name, char *value)
 {
 	static const char *const passed_on[] = {"seed", "loop", "fault", "filter", "backwards",
-		"snapped", "truncated", "checksums", "vlan", "tx-cost", "linger", "lcores", NULL};
+		"snapped", "truncated", "checksums", "vlan", "peers", "tx-cost", "linger", "lcores",
+		NULL};
 	const char *const *key;
 	unsigned port;
 
