@@ -262,7 +262,8 @@ static int64_t wall_now(void)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-static void write_report(const struct perch_playback *v, const struct perch_replay_stats *s)
+static void write_report(
+	const struct perch_playback *v, const struct perch_replay_stats *s, int64_t virtual_ns)
 {
 	const struct {
 		const char *key;
@@ -271,7 +272,7 @@ static void write_report(const struct perch_playback *v, const struct perch_repl
 		{"rx", s->rx_packets},
 		{"tx", s->tx_packets},
 		{"turns", v->turns},
-		{"virtual_ns", (uint64_t)(v->now_ns - perch_playback_start(v))},
+		{"virtual_ns", (uint64_t)virtual_ns},
 		{"wall_ns", (uint64_t)v->took_ns},
 		{"times_clamped", s->captures.clamped},
 		{"snapped", s->captures.snapped},
@@ -294,10 +295,12 @@ static void write_report(const struct perch_playback *v, const struct perch_repl
 void perch_playback_close(struct perch_playback *v)
 {
 	struct perch_replay_stats s = {0};
+	int64_t virtual_ns;
 	int rc;
 
 	if (!v)
 		return;
+	virtual_ns = v->now_ns - perch_playback_start(v);
 	if (v->files)
 		perch_replay_stats(v->files, &s);
 	if (v->files && perch_replay_error(v->files))
@@ -306,7 +309,7 @@ void perch_playback_close(struct perch_playback *v)
 	if (rc < 0 && !v->error[0])
 		snprintf(v->error, sizeof(v->error), "%s: %s", v->cfg.tx_path, strerror(-rc));
 	if (v->report_fd >= 0)
-		write_report(v, &s);
+		write_report(v, &s, virtual_ns);
 	free(v->strings);
 	free(v);
 }
