@@ -95,7 +95,14 @@ static bool common_option(struct args *a, const char *name, const char *value)
 	else if (strcmp(name, "--idle") == 0)
 		c->idle = choice(a, name, value, "busy", "backoff") ? PERCH_BACK_OFF
 		                                                    : PERCH_BUSY_POLL;
-	else if (strcmp(name, "--seed") == 0)
+	else if (strcmp(name, "--record") == 0)
+		c->record = value;
+	else if (strcmp(name, "--record-mb") == 0)
+		c->record_mb = (uint32_t)number(a, name, value, 1, 65536);
+	else if (strcmp(name, "--record-last") == 0) {
+		c->record_mb = (uint32_t)number(a, name, value, 1, 65536);
+		c->record_last = true;
+	} else if (strcmp(name, "--seed") == 0)
 		c->seed = number(a, name, value, 1, UINT64_MAX);
 	else
 		return false;

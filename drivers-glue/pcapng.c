@@ -16,6 +16,8 @@
 enum {
 	SECTION = 0x0a0d0d0a,
 	INTERFACE = 1,
+	SECTION_BYTES = 28,
+	INTERFACE_BYTES = 32,
 	ENHANCED_PACKET = 6,
 	PACKET_BYTES_AT = 28, /* in an enhanced packet block */
 	BUFFER = 1 << 20,
@@ -41,38 +43,48 @@ static uint8_t *put16(uint8_t *at, uint16_t v)
 	return at + sizeof(v);
 }
 
-void perch_pcapng_head(uint8_t *buf)
+static uint8_t *put_interface(uint8_t *at)
 {
-	uint8_t *at = put32(buf, SECTION);
+	at = put32(at, INTERFACE);
+	at = put32(at, INTERFACE_BYTES);
+	at = put16(at, 1); /* LINKTYPE_ETHERNET */
+	at = put16(at, 0);
+	at = put32(at, 0); /* no snap length */
+	at = put16(at, 9); /* if_tsresol: 10^-9 s */
+	at = put16(at, 1);
+	at = put32(at, 9);
+	at = put32(at, 0); /* opt_endofopt */
+	return put32(at, INTERFACE_BYTES);
+}
 
-	at = put32(at, 28);
+size_t perch_pcapng_head(uint8_t *buf, size_t size, unsigned interfaces)
+{
+	uint8_t *at = buf;
+
+	if (size < SECTION_BYTES + interfaces * INTERFACE_BYTES)
+		return 0;
+	at = put32(at, SECTION);
+	at = put32(at, SECTION_BYTES);
 	at = put32(at, 0x1a2b3c4d);
 	at = put16(at, 1); /* version 1.0 */
 	at = put16(at, 0);
 	at = put32(at, UINT32_MAX); /* section length: not said */
 	at = put32(at, UINT32_MAX);
-	at = put32(at, 28);
-
-	at = put32(at, INTERFACE);
-	at = put32(at, 32);
-	at = put16(at, 1); /* LINKTYPE_ETHERNET */
-	at = put16(at, 0);
-	at = put32(at, 0);  /* no snap length */
-	at = put16(at, 9);  /* if_tsresol: 10^-9 s */
-	at = put16(at, 1);
-	at = put32(at, 9);
-	at = put32(at, 0);  /* opt_endofopt */
-	put32(at, 32);
+	at = put32(at, SECTION_BYTES);
+	while (interfaces-- > 0)
+		at = put_interface(at);
+	return (size_t)(at - buf);
 }
 
-size_t perch_pcapng_block(uint8_t *buf, int64_t time_ns, const struct rte_mbuf *m)
+size_t perch_pcapng_block(
+	uint8_t *buf, unsigned interface, int64_t time_ns, const struct rte_mbuf *m)
 {
 	uint32_t len = m->pkt_len, padded = RTE_ALIGN_CEIL(len, 4u);
 	uint32_t total = padded + PERCH_PCAPNG_PACKET_EXTRA;
 	uint8_t *at = put32(buf, ENHANCED_PACKET);
 
 	at = put32(at, total);
-	at = put32(at, 0); /* interface */
+	at = put32(at, interface);
 	at = put32(at, (uint32_t)((uint64_t)time_ns >> 32));
 	at = put32(at, (uint32_t)time_ns);
 	at = put32(at, len);
@@ -119,8 +131,7 @@ int perch_pcapng_create(
 			strerror(error));
 	}
 	w->error = 0;
-	perch_pcapng_head(w->buf);
-	w->n = PERCH_PCAPNG_HEAD;
+	w->n = perch_pcapng_head(w->buf, sizeof(w->buf), 1);
 	*out = w;
 	return 0;
 }
@@ -136,7 +147,7 @@ uint8_t *perch_pcapng_packet(struct perch_pcapng *w, int64_t time_ns, const stru
 	if (w->n + m->pkt_len + 4 + PERCH_PCAPNG_PACKET_EXTRA > BUFFER)
 		flush(w);
 	at = w->buf + w->n;
-	w->n += perch_pcapng_block(at, time_ns, m);
+	w->n += perch_pcapng_block(at, 0, time_ns, m);
 	return at + PACKET_BYTES_AT;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Writes pcapng files whose bytes depend on what is written to them and on nothing else: no time,
- * no host, no program, no path. Nanoseconds, Ethernet, little-endian, one interface.
+ * no host, no program, no path. Nanoseconds, Ethernet, little-endian.
  *
  * Thread context: one thread. It writes a file, so never the hot path of a live port.
  */
@@ -12,17 +12,16 @@
 
 #include <rte_mbuf.h>
 
-enum {
-	PERCH_PCAPNG_HEAD = 28 + 32,     /* section and interface; see perch_pcapng_head */
-	PERCH_PCAPNG_PACKET_EXTRA = 32,  /* of a packet block, beside its bytes padded to 4 */
-};
+enum { PERCH_PCAPNG_PACKET_EXTRA = 32 }; /* of a packet block, beside its bytes padded to 4 */
 
-/* Write the head of a file to buf[PERCH_PCAPNG_HEAD]. Any context. */
-void perch_pcapng_head(uint8_t *buf);
+/* Write the head of a file: the section, and the interfaces. Returns its bytes, or 0 when there is
+ * no room for it. Any context. */
+size_t perch_pcapng_head(uint8_t *buf, size_t size, unsigned interfaces);
 
 /* Write one packet block; buf has room for PERCH_PCAPNG_PACKET_EXTRA and the packet's length
  * rounded up to 4. Returns the bytes written. Any context. */
-size_t perch_pcapng_block(uint8_t *buf, int64_t time_ns, const struct rte_mbuf *m);
+size_t perch_pcapng_block(
+	uint8_t *buf, unsigned interface, int64_t time_ns, const struct rte_mbuf *m);
 
 struct perch_pcapng;
 

@@ -292,7 +292,7 @@ int perch_port_open(struct perch_port **out, const struct perch_port_config *cfg
 	else
 		rc = cfg->replay ? open_files(p, cfg, why, why_bytes)
 		                 : open_device(p, cfg, why, why_bytes);
-	if (rc == 0 && p->lcores > 1) {
+	if (rc == 0 && p->lcores > 1 && !cfg->no_steering) {
 		rc = perch_steer_open(p, p->info.numa_node);
 		if (rc < 0)
 			fail(why, why_bytes, rc, "no memory for the rings between %u lcores",
@@ -402,7 +402,7 @@ uint16_t perch_port_rx(
 {
 	if (unlikely(p->detour))
 		return p->steer ? perch_steer_rx(p, lcore, pkts, n, learn)
-		                : perch_port_poll(p, lcore, pkts, n);
+		                : perch_port_poll(p, lcore, pkts, n, learn);
 	return rte_eth_rx_burst(p->id, 0, pkts, n);
 }
 
@@ -436,10 +436,11 @@ static uint16_t send_copies(
 	return taken;
 }
 
-uint16_t perch_port_poll(struct perch_port *p, unsigned queue, struct rte_mbuf **pkts, uint16_t n)
+uint16_t perch_port_poll(struct perch_port *p, unsigned queue, struct rte_mbuf **pkts, uint16_t n,
+	uint64_t *learn)
 {
 	if (p->replay)
-		return perch_replay_rx(p->replay, p->pools[queue], pkts, n);
+		return perch_replay_rx(p->replay, p->pools[queue], pkts, n, learn);
 	return rte_eth_rx_burst(p->id, (uint16_t)queue, pkts, n);
 }
 

@@ -34,6 +34,7 @@ struct perch_port_config { /* zero means default */
 	bool no_offloads;  /* use none of the device's checksum offloads */
 	const int *cpus;   /* of each lcore, to place its pool (-1: unknown); NULL: unknown */
 	struct perch_replay *replay; /* not NULL: files for a device; they outlive the port */
+	bool no_steering;  /* of the files: each lcore is given its own packets */
 };
 
 enum perch_port_offload { /* as tcp-lite's enum perch_net_offload */

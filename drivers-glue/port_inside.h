@@ -34,8 +34,8 @@ struct perch_port {
 };
 
 /* One burst on a queue of the device, or of the files. */
-uint16_t perch_port_poll(
-	struct perch_port *p, unsigned queue, struct rte_mbuf **pkts, uint16_t n);
+uint16_t perch_port_poll(struct perch_port *p, unsigned queue, struct rte_mbuf **pkts, uint16_t n,
+	uint64_t *learn);
 uint16_t perch_port_send(
 	struct perch_port *p, unsigned queue, struct rte_mbuf **pkts, uint16_t n);
 

@@ -12,6 +12,7 @@
 
 #include "drivers-glue/edit.h"
 #include "drivers-glue/pcapng.h"
+#include "drivers-glue/recording.h"
 #include "drivers-glue/why.h"
 
 enum {
@@ -36,6 +37,8 @@ struct perch_replay {
 	uint32_t round;
 	struct perch_fault faults;
 	struct perch_held held; /* what has passed the faults */
+	const struct perch_recorded_turn *turn; /* to be received next */
+	uint32_t tx_left; /* that may still be taken in this turn */
 	struct perch_peers *peers; /* NULL: not asked for */
 	struct perch_pcapng *out;
 	struct perch_replay_stats stats;
@@ -283,6 +286,7 @@ int perch_replay_open(struct perch_replay **out, const struct perch_replay_confi
 		perch_replay_close(r);
 		return rc;
 	}
+	r->tx_left = UINT32_MAX;
 	r->start_ns = r->first ? r->first->frame.time_ns : 0;
 	look_ahead(r);
 	*out = r;
@@ -342,12 +346,40 @@ static bool is_due(const struct perch_replay *r)
 	return r->next_ns != PERCH_REPLAY_NEVER && (r->next_ns <= r->now_ns || r->cfg.full_bursts);
 }
 
-uint16_t perch_replay_rx(
+void perch_replay_feed(struct perch_replay *r, const struct perch_recorded_turn *turn)
+{
+	r->turn = turn;
+	r->tx_left = turn ? turn->taken : UINT32_MAX;
+}
+
+/* A turn of a recording. It had buffers for its packets, so there are enough of them now. */
+static uint16_t rx_turn(
 	struct perch_replay *r, struct rte_mempool *pool, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct perch_frame f;
+	uint16_t got;
+
+	for (got = 0; got < RTE_MIN((uint32_t)n, r->turn->n); got++) {
+		f = (struct perch_frame){.data = r->turn->data[got], .len = r->turn->len[got]};
+		pkts[got] = packet_of(r, &f, pool);
+		if (!pkts[got])
+			break;
+	}
+	r->stats.rx_packets += got;
+	r->turn = NULL;
+	return got;
+}
+
+uint16_t perch_replay_rx(struct perch_replay *r, struct rte_mempool *pool, struct rte_mbuf **pkts,
+	uint16_t n, uint64_t *learn)
 {
 	const struct perch_frame *f;
 	uint16_t got = 0;
 
+	if (r->turn) {
+		*learn = r->turn->learn;
+		return rx_turn(r, pool, pkts, n);
+	}
 	while (got < n && is_due(r)) {
 		f = peek(r);
 		if (unlikely(f->len + RTE_PKTMBUF_HEADROOM > rte_pktmbuf_data_room_size(pool))) {
@@ -379,6 +411,9 @@ uint16_t perch_replay_tx(struct perch_replay *r, struct rte_mbuf **pkts, uint16_
 {
 	uint16_t i;
 
+	n = (uint16_t)RTE_MIN((uint32_t)n, r->tx_left);
+	if (r->tx_left != UINT32_MAX)
+		r->tx_left -= n;
 	for (i = 0; i < n; i++) {
 		r->stats.tx_bytes += pkts[i]->pkt_len;
 		if (r->out)

@@ -71,9 +71,14 @@ int64_t perch_replay_next(const struct perch_replay *r);
 /* From here on it is now_ns. */
 void perch_replay_advance(struct perch_replay *r, int64_t now_ns);
 
+/* These packets are the next burst, beside what captures hold (NULL: an empty one); they stay the
+ * caller's until then. The next burst out takes so many. */
+struct perch_recorded_turn;
+void perch_replay_feed(struct perch_replay *r, const struct perch_recorded_turn *turn);
+
 /* As perch_port_rx and perch_port_tx. */
-uint16_t perch_replay_rx(
-	struct perch_replay *r, struct rte_mempool *pool, struct rte_mbuf **pkts, uint16_t n);
+uint16_t perch_replay_rx(struct perch_replay *r, struct rte_mempool *pool, struct rte_mbuf **pkts,
+	uint16_t n, uint64_t *learn);
 uint16_t perch_replay_tx(struct perch_replay *r, struct rte_mbuf **pkts, uint16_t n);
 
 /* What ended the captures before their end, one sentence, or NULL. */

@@ -354,7 +354,7 @@ uint16_t perch_steer_rx(
 		return got;
 	if (lcore == 0 && p->hw_queues == 1)
 		send_for_others(p);
-	burst = perch_port_poll(p, lcore, pkts + got, n - got);
+	burst = perch_port_poll(p, lcore, pkts + got, n - got, learn);
 	for (i = got; i < got + burst; i++) {
 		switch (where(p, pkts[i], &to)) {
 		case ELSEWHERE:

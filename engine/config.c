@@ -139,7 +139,7 @@ int perch_config_lcores(const struct perch_config *cfg, int *cpus, struct perch_
 }
 
 void perch_config_port(const struct perch_config *cfg, unsigned lcores, const int *cpus,
-	struct perch_replay *replay, struct perch_port_config *out)
+	struct perch_playback *playback, struct perch_port_config *out)
 {
 	*out = (struct perch_port_config){
 		.name = cfg->port,
@@ -151,7 +151,8 @@ void perch_config_port(const struct perch_config *cfg, unsigned lcores, const in
 		.promiscuous = cfg->promiscuous,
 		.no_offloads = cfg->no_offloads,
 		.cpus = cpus,
-		.replay = replay,
+		.replay = playback ? perch_playback_port(playback) : NULL,
+		.no_steering = playback && perch_playback_is_script(playback),
 	};
 }
 

@@ -7,6 +7,7 @@
 #include "drivers-glue/eal.h"
 #include "drivers-glue/port.h"
 #include "engine/perch.h"
+#include "engine/playback.h"
 #include "sched/coro.h"
 #include "tcp-lite/net.h"
 
@@ -28,7 +29,7 @@ void perch_config_eal(
 int perch_config_lcores(const struct perch_config *cfg, int *cpus, struct perch_why *why);
 
 void perch_config_port(const struct perch_config *cfg, unsigned lcores, const int *cpus,
-	struct perch_replay *replay, struct perch_port_config *out);
+	struct perch_playback *playback, struct perch_port_config *out);
 
 /* Returns 0 or -EINVAL. seed has been chosen. */
 int perch_config_net(const struct perch_config *cfg, const struct perch_port_info *port,

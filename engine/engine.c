@@ -87,14 +87,26 @@ static int open_parts(struct perch *e, const struct perch_config *cfg, struct pe
 	if (rc < 0)
 		return rc;
 	e->n_lcores = (unsigned)rc;
-	perch_config_port(cfg, e->n_lcores, cpus,
-		e->playback ? perch_playback_port(e->playback) : NULL, &port);
+	perch_config_port(cfg, e->n_lcores, cpus, e->playback, &port);
 	rc = perch_port_open(&e->port, &port, text, sizeof(text));
 	if (rc < 0) {
 		e->n_lcores = 0;
 		return perch_why(why, rc, "%s", text);
 	}
 	return open_lcores(e, cfg, cpus, why);
+}
+
+static int start_recording(
+	struct perch *e, const struct perch_config *cfg, struct perch_why *why)
+{
+	int rc = perch_record_open(&e->recorder, e, cfg, why);
+	unsigned i;
+
+	for (i = 0; i < e->n_lcores; i++) {
+		e->lcores[i]->recorded = e->recorder != NULL;
+		e->lcores[i]->scripted = e->playback && perch_playback_is_script(e->playback);
+	}
+	return rc;
 }
 
 int perch_open(struct perch **out, const struct perch_config *cfg, struct perch_why *why)
@@ -122,6 +134,8 @@ int perch_open(struct perch **out, const struct perch_config *cfg, struct perch_
 		rc = perch_overflow_open(&e->overflow);
 	if (rc == 0)
 		rc = open_parts(e, cfg, why);
+	if (rc == 0)
+		rc = start_recording(e, cfg, why);
 	if (rc < 0) {
 		perch_close(e);
 		return rc;
@@ -136,6 +150,7 @@ void perch_close(struct perch *e)
 
 	if (!e)
 		return;
+	perch_record_close(e->recorder);
 	for (i = 0; i < e->n_lcores; i++)
 		perch_lcore_close(e->lcores[i]);
 	free(e->lcores);

@@ -43,7 +43,7 @@ int perch_lcore_open(struct perch_lcore **out, struct perch *e, unsigned id, int
 	l->port = e->port;
 	perch_clock_start(&l->clock);
 	if (e->playback)
-		perch_clock_set(&l->clock, perch_playback_start(e->playback));
+		perch_clock_set(&l->clock, perch_playback_start(e->playback, id));
 	l->now_ns = l->busy_ns = perch_clock_now(&l->clock);
 	l->max_listeners = net->max_listeners;
 	l->listeners = calloc(l->max_listeners, sizeof(*l->listeners));

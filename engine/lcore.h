@@ -14,6 +14,7 @@
 #include "drivers-glue/port.h"
 #include "engine/clock.h"
 #include "engine/playback.h"
+#include "engine/record.h"
 #include "engine/perch.h"
 #include "engine/stage.h"
 #include "sched/coro.h"
@@ -51,6 +52,9 @@ struct perch_lcore {
 	struct perch_mailbox *mail; /* the one way in for other threads */
 	struct perch_tcb *viewed; /* whose bytes the last perch_next showed; may be gone by now */
 	bool shared_cpu;          /* another lcore has the same CPU: give way when idle */
+	bool stop_now, muted_now; /* what the engine's flags were when the turn began */
+	bool recorded;            /* engine->recorder is there */
+	bool scripted;            /* a recording says what happens in each turn */
 	enum perch_phase phase;
 	int64_t phase_until_ns;   /* when the current phase ends at the latest */
 	int64_t unwind_until_ns;  /* but not before, while coroutines go on returning */
@@ -96,6 +100,7 @@ struct perch {
 	struct perch_lcore **lcores;
 	struct perch_port *port;
 	struct perch_playback *playback; /* NULL: real time and a device */
+	struct perch_recorder *recorder; /* NULL: not asked for */
 	enum perch_idle idle;
 	int64_t drain_ns;
 	uint64_t seed;
@@ -116,6 +121,9 @@ void perch_lcore_close(struct perch_lcore *l);
 
 /* One turn. Returns how many packets, timers, events and coroutines it dealt with. */
 unsigned perch_lcore_turn(struct perch_lcore *l);
+
+/* Would a turn at l->now_ns do anything, if no packet came? */
+bool perch_lcore_has_work(struct perch_lcore *l);
 
 /* Wait as the idle policy says, after a turn that found nothing. */
 void perch_lcore_idle(struct perch_lcore *l);

@@ -143,6 +143,13 @@ struct perch_config {
 	const char *replay;       /* run from captures under a virtual clock, see perch-replay;
 	                           * NULL: if the environment's PERCH_REPLAY says so */
 
+	/* Record what comes from outside to one pcapng file that perch-replay plays again. NULL: to
+	 * what the environment's PERCH_RECORD names, if anything. Beside it, in FILE.ring, lies a
+	 * ring that outlives a crash. */
+	const char *record;
+	uint32_t record_mb;       /* of that ring, per lcore; default 64 */
+	bool record_last;         /* keep only the last record_mb */
+
 	/* For people who look at it. */
 	bool count_cycles;        /* per coroutine: two reads of the TSC at each switch */
 	bool report_overflows;    /* a SIGSEGV handler for perch_run's threads: a stack overflow is

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "drivers-glue/eal.h"
+#include "drivers-glue/recording.h"
 #include "engine/config.h"
 #include "engine/lcore.h"
 
@@ -21,9 +22,16 @@
 #define STOP_STEP_NS      INT64_C(1000000) /* while it stops, for it watches for quiet */
 #define HORIZON_NS        (INT64_MAX / 4)  /* no capture is that late, no sum overflows */
 #define SPIN_NS           INT64_C(60000)   /* sleeps end about that late */
+#define MAIL_PATIENCE_NS  INT64_C(10000000000) /* real time, for the app's other threads */
+
+enum { ANY_MAIL = UINT16_MAX }; /* in a turn: as much as there is */
 
 struct perch_playback {
 	struct perch_replay *files;
+	struct perch_recording *recording; /* NULL: captures */
+	struct perch_recorded_turn turn;   /* of the recording: the one that runs */
+	bool ended;                        /* the recording: its last turn is over */
+	int64_t open_ns[PERCH_MAX_LCORES]; /* of the recording: when each lcore was opened */
 	struct perch_replay_config cfg;
 	struct perch_fault faults;
 	unsigned port, lcores;
@@ -215,6 +223,43 @@ static int parse(struct perch_playback *v, struct perch_why *why)
 
 /* ---- open and close ------------------------------------------------------------------------- */
 
+static int64_t recorded_number(const struct perch_playback *v, const char *key)
+{
+	char text[32] = "0";
+
+	perch_recording_config(v->recording, key, text, sizeof(text));
+	return (int64_t)strtoull(text, NULL, 10);
+}
+
+/* What a recording says takes the place of what the configuration says. */
+static int open_recording(struct perch_playback *v, struct perch_why *why)
+{
+	char text[192], key[32];
+	unsigned i;
+	int rc;
+
+	if (v->cfg.n_captures == 0 || !perch_recording_is(v->cfg.captures[0].path))
+		return 0;
+	if (v->cfg.n_captures > 1 || v->faults.n_rules > 0)
+		return perch_why(why, -EINVAL, "replay: %s is a recording: it stands alone, "
+			"without other captures and faults", v->cfg.captures[0].path);
+	rc = perch_recording_open(&v->recording, v->cfg.captures[0].path, text, sizeof(text));
+	if (rc < 0)
+		return perch_why(why, -EINVAL, "replay: %s", text);
+	v->cfg.n_captures = 0;
+	v->seed = (uint64_t)recorded_number(v, "seed");
+	v->lcores = (unsigned)recorded_number(v, "lcores");
+	if (v->lcores < 1 || v->lcores > PERCH_MAX_LCORES ||
+		!perch_recording_config(v->recording, "mac", text, sizeof(text)) ||
+		!parse_mac(text, v->cfg.mac))
+		return perch_why(why, -EINVAL, "replay: the recording's head is damaged");
+	for (i = 0; i < v->lcores; i++) {
+		snprintf(key, sizeof(key), "start_ns.%u", i);
+		v->open_ns[i] = recorded_number(v, key);
+	}
+	return 0;
+}
+
 int perch_playback_open(
 	struct perch_playback **out, const struct perch_config *cfg, struct perch_why *why)
 {
@@ -235,6 +280,8 @@ int perch_playback_open(
 	v->linger_ns = LINGER_DEFAULT_NS;
 	v->report_fd = -1;
 	rc = parse(v, why);
+	if (rc == 0)
+		rc = open_recording(v, why);
 	v->cfg.seed = v->seed;
 	v->cfg.faults = &v->faults;
 	if (rc == 0) {
@@ -248,7 +295,7 @@ int perch_playback_open(
 		perch_playback_close(v);
 		return rc;
 	}
-	v->now_ns = perch_playback_start(v);
+	v->now_ns = perch_playback_start(v, 0);
 	perch_replay_advance(v->files, v->now_ns);
 	*out = v;
 	return 0;
@@ -300,12 +347,13 @@ void perch_playback_close(struct perch_playback *v)
 
 	if (!v)
 		return;
-	virtual_ns = v->now_ns - perch_playback_start(v);
+	virtual_ns = v->now_ns - perch_playback_start(v, 0);
 	if (v->files)
 		perch_replay_stats(v->files, &s);
 	if (v->files && perch_replay_error(v->files))
 		snprintf(v->error, sizeof(v->error), "%s", perch_replay_error(v->files));
 	rc = perch_replay_close(v->files);
+	perch_recording_close(v->recording);
 	if (rc < 0 && !v->error[0])
 		snprintf(v->error, sizeof(v->error), "%s: %s", v->cfg.tx_path, strerror(-rc));
 	if (v->report_fd >= 0)
@@ -329,10 +377,17 @@ unsigned perch_playback_lcores(const struct perch_playback *v)
 	return v->lcores;
 }
 
-int64_t perch_playback_start(const struct perch_playback *v)
+bool perch_playback_is_script(const struct perch_playback *v)
+{
+	return v->recording != NULL;
+}
+
+int64_t perch_playback_start(const struct perch_playback *v, unsigned lcore)
 {
 	int64_t first_ns = v->files ? perch_replay_start(v->files) : 0;
 
+	if (v->recording)
+		return v->open_ns[lcore];
 	return RTE_MAX(first_ns, OPEN_BEFORE_NS) - OPEN_BEFORE_NS;
 }
 
@@ -359,7 +414,7 @@ static int64_t next_event(const struct perch *e)
 /* One after the other, at the captures' pace. */
 static void wait_for(const struct perch_playback *v, int64_t next_ns)
 {
-	int64_t at_ns = v->wall_ns + (next_ns - perch_playback_start(v)) / (int64_t)v->speed;
+	int64_t at_ns = v->wall_ns + (next_ns - perch_playback_start(v, 0)) / (int64_t)v->speed;
 	int64_t left_ns;
 	struct timespec ts;
 
@@ -384,7 +439,7 @@ static void move_clock(struct perch *e)
 	if (perch_replay_next(v->files) != PERCH_REPLAY_NEVER)
 		v->end_ns = perch_replay_next(v->files) + v->linger_ns;
 	else
-		v->end_ns = RTE_MAX(v->end_ns, perch_playback_start(v) + v->linger_ns);
+		v->end_ns = RTE_MAX(v->end_ns, perch_playback_start(v, 0) + v->linger_ns);
 	if (atomic_load(&e->stop)) {
 		next_ns = RTE_MIN(next_ns, v->now_ns + STOP_STEP_NS);
 	} else if (next_ns > v->end_ns) {
@@ -414,6 +469,110 @@ static bool is_settled(
 	return e->playback->next_ns > e->playback->now_ns;
 }
 
+/* ---- a recording ---------------------------------------------------------------------------- */
+
+/* Nothing more is known: what is left comes to its end in silence. */
+static void end_recording(struct perch *e)
+{
+	struct perch_playback *v = e->playback;
+	unsigned i;
+
+	v->ended = true;
+	v->quiet = e->n_lcores;
+	for (i = 0; i < e->n_lcores; i++) {
+		v->now_ns = RTE_MAX(v->now_ns, e->lcores[i]->now_ns);
+		e->lcores[i]->scripted = false;
+	}
+	perch_mute(e, true);
+	perch_stop(e);
+}
+
+/* The lcore whose next turn was the earliest, or NULL. */
+static struct perch_lcore *recorded_lcore(const struct perch *e)
+{
+	int64_t first_ns = INT64_MAX, at_ns;
+	struct perch_lcore *first = NULL;
+	unsigned i;
+
+	for (i = 0; i < e->n_lcores; i++) {
+		at_ns = perch_recording_peek(e->playback->recording, i);
+		if (at_ns < first_ns && e->lcores[i]->phase != PERCH_STOPPED) {
+			first_ns = at_ns;
+			first = e->lcores[i];
+		}
+	}
+	return first;
+}
+
+/* A ring that went round has lost the beginning: what was started before the run is started by a
+ * turn of its own. */
+static bool needs_start(const struct perch_playback *v, const struct perch_lcore *l)
+{
+	return l->turns == 0 && !perch_recording_has_start(v->recording, l->id);
+}
+
+static int next_recorded(struct perch_playback *v, const struct perch_lcore *l)
+{
+	if (!l)
+		return 0;
+	if (!needs_start(v, l))
+		return perch_recording_next(v->recording, l->id, &v->turn);
+	v->turn = (struct perch_recorded_turn){.mail = ANY_MAIL, .taken = UINT32_MAX,
+		.now_ns = perch_recording_peek(v->recording, l->id)};
+	return 1;
+}
+
+static unsigned recorded_step(struct perch *e)
+{
+	struct perch_playback *v = e->playback;
+	struct perch_lcore *l = recorded_lcore(e);
+	int rc = next_recorded(v, l);
+	unsigned work;
+
+	if (rc <= 0) {
+		if (rc < 0)
+			snprintf(v->error, sizeof(v->error), "the recording has a hole after %"
+				PRId64 " ns: its ring was too small", v->now_ns - v->open_ns[0]);
+		end_recording(e);
+		return 0;
+	}
+	v->now_ns = v->turn.now_ns;
+	if (v->speed)
+		wait_for(v, v->now_ns);
+	atomic_store(&e->stop, (v->turn.flags & PERCH_RECORDED_STOP) != 0);
+	atomic_store(&e->muted, (v->turn.flags & PERCH_RECORDED_MUTE) != 0);
+	perch_clock_set(&l->clock, v->now_ns);
+	perch_replay_advance(v->files, v->now_ns);
+	perch_replay_feed(v->files, &v->turn);
+	perch_lcore_self = l;
+	work = perch_lcore_turn(l);
+	perch_replay_feed(v->files, NULL);
+	v->turns++;
+	return work;
+}
+
+unsigned perch_playback_mail(struct perch_lcore *l)
+{
+	struct perch_playback *v = l->engine->playback;
+	const struct timespec pause = {.tv_nsec = 100000};
+	unsigned n = perch_mailbox_drain(l->mail, v->turn.mail);
+	int64_t until_ns;
+
+	if (n == v->turn.mail || v->turn.mail == ANY_MAIL)
+		return n;
+	until_ns = wall_now() + MAIL_PATIENCE_NS;
+	while (n < v->turn.mail && wall_now() < until_ns) {
+		nanosleep(&pause, NULL);
+		n += perch_mailbox_drain(l->mail, v->turn.mail - n);
+	}
+	if (n < v->turn.mail && !v->error[0])
+		snprintf(v->error, sizeof(v->error), "not as recorded: lcore %u was sent %u "
+			"messages by other threads here, and now %u", l->id, v->turn.mail, n);
+	return n;
+}
+
+/* ---- turn by turn --------------------------------------------------------------------------- */
+
 /* Returns what the turn dealt with. */
 static unsigned step(struct perch *e)
 {
@@ -422,6 +581,8 @@ static unsigned step(struct perch *e)
 	uint64_t sent;
 	unsigned work;
 
+	if (v->recording && !v->ended)
+		return recorded_step(e);
 	if (v->quiet >= e->n_lcores) {
 		move_clock(e);
 		v->quiet = 0;
@@ -463,7 +624,7 @@ int perch_playback_run(struct perch *e)
 	while (!has_stopped(e))
 		step(e);
 	perch_lcore_self = NULL;
-	return perch_replay_error(e->playback->files) ? -EIO : 0;
+	return perch_replay_error(e->playback->files) || e->playback->error[0] ? -EIO : 0;
 }
 
 int perch_playback_poll(struct perch *e, unsigned turns)

@@ -5,7 +5,8 @@
  *
  * What to play is text, one KEY=VALUE a line, as tools/replay.c writes it to PERCH_REPLAY:
  *
- *	rx=PORT:PATH       a capture; PORT is perch_config.port_index; several are merged
+ *	rx=PORT:PATH       a capture; PORT is perch_config.port_index; several are merged. Or one
+ *	                   recording: seed, MAC address, lcores and times come from it
  *	tx=PORT:PATH       where what is sent is written
  *	seed=N             the engine's seed; default that of the configuration, or 1
  *	speed=N            N times as fast as the captures; 0: as fast as can be (default)
@@ -41,8 +42,16 @@ struct perch_replay *perch_playback_port(struct perch_playback *v);
 uint64_t perch_playback_seed(const struct perch_playback *v);
 /* 0: as configured */
 unsigned perch_playback_lcores(const struct perch_playback *v);
-/* When the engine opens: a little before the first packet. */
-int64_t perch_playback_start(const struct perch_playback *v);
+/* When the lcore opens: a little before the first packet, or as recorded. */
+int64_t perch_playback_start(const struct perch_playback *v, unsigned lcore);
+
+/* Is it a recording? Then its turns are had again, one by one. */
+bool perch_playback_is_script(const struct perch_playback *v);
+
+struct perch_lcore;
+/* In a turn of a recording: carry out as many messages as were carried out in it, waiting for the
+ * threads that send them. Returns how many. */
+unsigned perch_playback_mail(struct perch_lcore *l);
 
 /* As perch_run and perch_poll; a turn waits for the time at which it has something to do. */
 int perch_playback_run(struct perch *e);

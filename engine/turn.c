@@ -29,6 +29,8 @@ static unsigned receive(struct perch_lcore *l)
 	uint16_t i, kept = 0, n = perch_port_rx(l->port, l->id, pkts, PERCH_BURST, &learn);
 
 	perch_stage_stamp(&l->stages, PERCH_STAGE_RX);
+	if (unlikely(l->recorded))
+		perch_record_turn(l, pkts, n, learn);
 	if (n == 0)
 		return 0;
 	if (unlikely(learn)) {
@@ -112,6 +114,8 @@ static unsigned flush(struct perch_lcore *l, struct rte_mbuf **pkts, unsigned n)
 			break;
 	}
 	l->tx_taken += done;
+	if (unlikely(done < n && l->recorded))
+		perch_record_tx(l, done);
 	if (likely(done > 0 || n == 0))
 		l->tx_held_ns = 0;
 	else if (l->tx_held_ns == 0)
@@ -133,7 +137,7 @@ static void send(struct perch_lcore *l)
 	while (perch_net_next_arm(net, &id, &deadline))
 		perch_wheel_arm(l->flow_timers, id, deadline);
 	perch_stage_stamp(&l->stages, PERCH_STAGE_OUTPUT);
-	if (unlikely(atomic_load_explicit(&l->engine->muted, memory_order_relaxed))) {
+	if (unlikely(l->muted_now)) {
 		for (i = 0; i < net->n_tx; i++)
 			perch_net_drop(net, PERCH_DROP_tx_stopped, net->tx[i]);
 		net->n_tx = 0;
@@ -147,7 +151,7 @@ static void send(struct perch_lcore *l)
 	perch_stage_stamp(&l->stages, PERCH_STAGE_TX);
 }
 
-static bool flows_finished(struct perch_lcore *l)
+static bool flows_finished(const struct perch_lcore *l)
 {
 	const struct perch_tcp_counters *c = perch_tcp_counters(l->net);
 	struct perch_sched_stats s;
@@ -170,12 +174,25 @@ static bool unwound(struct perch_lcore *l)
 	return s.alive == 0 || l->now_ns >= l->unwind_until_ns;
 }
 
+static bool phase_is_over(struct perch_lcore *l)
+{
+	switch (l->phase) {
+	case PERCH_RUNNING: return true;
+	case PERCH_SETTLING:
+		return l->now_ns - l->busy_ns >= SETTLE_QUIET_NS || l->now_ns >= l->phase_until_ns;
+	case PERCH_UNWINDING:
+		return unwound(l) && (flows_finished(l) || l->now_ns >= l->phase_until_ns);
+	case PERCH_STOPPED: break;
+	}
+	return false;
+}
+
 /* A stop takes its course over several turns: first all that came before it is answered, then the
  * coroutines unwind and their connections close, and at last nothing is left to do. */
 static void advance_phase(struct perch_lcore *l)
 {
-	int64_t quiet_ns = l->now_ns - l->busy_ns;
-
+	if (!phase_is_over(l))
+		return;
 	switch (l->phase) {
 	case PERCH_RUNNING:
 		l->phase = PERCH_SETTLING;
@@ -184,20 +201,49 @@ static void advance_phase(struct perch_lcore *l)
 		perch_lcore_unlisten(l);
 		break;
 	case PERCH_SETTLING:
-		if (quiet_ns < SETTLE_QUIET_NS && l->now_ns < l->phase_until_ns)
-			break;
 		l->phase = PERCH_UNWINDING;
 		l->phase_until_ns = l->now_ns + l->engine->drain_ns;
 		l->unwinding = UINT32_MAX;
 		perch_sched_cancel_all(l->sched);
 		break;
 	case PERCH_UNWINDING:
-		if (unwound(l) && (flows_finished(l) || l->now_ns >= l->phase_until_ns))
-			l->phase = PERCH_STOPPED;
+		l->phase = PERCH_STOPPED;
 		break;
 	case PERCH_STOPPED:
 		break;
 	}
+}
+
+bool perch_lcore_has_work(struct perch_lcore *l)
+{
+	return l->turns == 0 || perch_wheel_next(l->flow_timers) <= l->now_ns ||
+		perch_sched_next_deadline(l->sched) <= l->now_ns ||
+		perch_net_next_tick(l->net) <= l->now_ns || perch_sched_ready(l->sched) ||
+		l->net->ready_head || l->net->n_tx > 0 || perch_mailbox_ready(l->mail) ||
+		(l->stop_now && phase_is_over(l));
+}
+
+static unsigned take_mail(struct perch_lcore *l)
+{
+	unsigned n;
+
+	if (unlikely(l->scripted))
+		n = perch_playback_mail(l);
+	else
+		n = perch_mailbox_drain(l->mail, MAIL_BUDGET);
+	if (unlikely(n > 0 && l->recorded))
+		perch_record_mail(l, n);
+	return n;
+}
+
+/* What other threads ask for is looked at once per turn, so that a turn can be had again. */
+static void begin(struct perch_lcore *l)
+{
+	const struct perch *e = l->engine;
+
+	l->now_ns = perch_clock_now(&l->clock);
+	l->stop_now = atomic_load_explicit(&e->stop, memory_order_relaxed);
+	l->muted_now = atomic_load_explicit(&e->muted, memory_order_relaxed);
 }
 
 unsigned perch_lcore_turn(struct perch_lcore *l)
@@ -205,16 +251,18 @@ unsigned perch_lcore_turn(struct perch_lcore *l)
 	unsigned work, received = 0;
 
 	perch_stages_begin(&l->stages, l->turns);
-	l->now_ns = perch_clock_now(&l->clock);
+	begin(l);
 	if (likely(l->turns > 0)) /* first of all, what was started before may bind and listen */
 		received = receive(l);
+	else if (l->recorded)
+		perch_record_turn(l, NULL, 0, 0);
 	work = received;
 	work += fire_timers(l);
 	if (unlikely(perch_lcore_groups_moved(l)))
 		perch_lcore_follow_groups(l);
 	perch_stage_stamp(&l->stages, PERCH_STAGE_TIMERS);
 	work += wake_flows(l);
-	work += perch_mailbox_drain(l->mail, MAIL_BUDGET);
+	work += take_mail(l);
 	perch_stage_stamp(&l->stages, PERCH_STAGE_WAKE);
 	work += perch_sched_run(l->sched, READY_BUDGET);
 	perch_stage_stamp(&l->stages, PERCH_STAGE_HANDLERS);
@@ -226,7 +274,7 @@ unsigned perch_lcore_turn(struct perch_lcore *l)
 		l->busy_ns = l->now_ns;
 	else
 		l->idle_turns++;
-	if (unlikely(atomic_load_explicit(&l->engine->stop, memory_order_relaxed)))
+	if (unlikely(l->stop_now))
 		advance_phase(l);
 	return work;
 }

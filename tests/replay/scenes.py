@@ -45,23 +45,27 @@ def icmp(s):
     s.meet()
     for i in range(8):
         s.add(f.icmp_echo(7, i, s.dice.randbytes(s.dice.randrange(0, 1400))))
-        s.add(f.icmp6_echo(8, i, s.dice.randbytes(56)))
     s.add(f.icmp_echo(7, 9, b"not for us", dst="10.99.0.7"))
     s.add(f.udp(4000, 9, b"no such port"))              # answered by an ICMP error
-    s.add(f.udp(4000, 9, b"no such port", src=f.PEER6, dst=f.OURS6))
     s.add(f.ether(f.ip4(99, b"no such protocol")))
     s.add(f.ether(f.ip4(1, b"\x08\0\x12\x34\0\1\0\1wrong checksum")))
 
 
 def udp(s):
     s.meet()
-    for _ in range(40):
-        v6 = s.dice.random() < 0.3
-        s.add(f.udp(s.dice.randrange(1024, 65536), 7, s.dice.randbytes(s.dice.randrange(1, 1400)),
-                    *((f.PEER6, f.OURS6) if v6 else (f.PEER, f.OURS))),
+    for _ in range(30):
+        s.add(f.udp(s.dice.randrange(1024, 65536), 7, s.dice.randbytes(s.dice.randrange(1, 1400))),
               s.dice.randrange(1, 200) * US)
     s.add(f.udp(4000, 7, b"wrong checksum", bad=True))
     s.add(f.udp(4000, 7, b""))
+
+
+def ip6(s):
+    for i in range(4):
+        s.add(f.icmp6_echo(8, i, s.dice.randbytes(56)))
+        s.add(f.udp(4000 + i, 7, s.dice.randbytes(100), f.PEER6, f.OURS6))
+    s.add(f.udp(4000, 9, b"no such port", f.PEER6, f.OURS6))
+    s.add(f.udp(4000, 7, b"wrong checksum", f.PEER6, f.OURS6, bad=True))
 
 
 class Session:
@@ -208,7 +212,7 @@ def feed(s):
 
 
 SCENES = {fn.__name__: fn for fn in (
-    arp, icmp, udp, feed, tcp_client_closes, tcp_server_closes, tcp_both_close, tcp_half_close,
+    arp, icmp, udp, ip6, feed, tcp_client_closes, tcp_server_closes, tcp_both_close, tcp_half_close,
     tcp_reset, tcp_loss, tcp_reordering)}
 
 

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * What an engine received and when, as blocks of a pcapng file. Any capture tool shows the packets;
+ * blocks of a type reserved for local use tell in which turns of which lcore they arrived, and what
+ * else came from outside. An lcore writes its blocks to a ring in a mapped file, which outlives the
+ * process: what of it has not been moved to the recording by then is read from there.
+ *
+ * Thread context: of the ring, put by its lcore, take by one other thread. Reading: one thread.
+ */
+#ifndef PERCH_DRIVERS_GLUE_RECORDING_H
+#define PERCH_DRIVERS_GLUE_RECORDING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+
+enum perch_recorded {
+	PERCH_RECORDED_TURN, /* a turn with something to do: n packets follow, learn, flags */
+	PERCH_RECORDED_MAIL, /* n messages of other threads were carried out in it */
+	PERCH_RECORDED_TX,   /* the port took n packets only */
+	PERCH_RECORDED_LOST, /* n blocks before this had no room in the ring */
+};
+
+enum perch_recorded_flag { PERCH_RECORDED_STOP = 1u << 0, PERCH_RECORDED_MUTE = 1u << 1 };
+
+struct perch_recorded_event {
+	uint32_t kind, lcore, n, flags;
+	uint64_t number; /* of the lcore's events, from 1 */
+	int64_t now_ns;
+	uint64_t learn;  /* as perch_port_rx gives it */
+};
+
+enum { PERCH_RECORDED_LCORES = 64, PERCH_RECORDED_CONFIG = 3072, PERCH_RECORDED_BURST = 64 };
+
+/* ---- writing -------------------------------------------------------------------------------- */
+
+struct perch_tape; /* the rings of all lcores, in one mapped file */
+
+/* config is text, KEY=VALUE lines, shorter than PERCH_RECORDED_CONFIG. ring_bytes: of each lcore;
+ * overwrite: the oldest blocks make room for new ones. Returns 0 or a negative errno with one
+ * sentence in why[]. */
+int perch_tape_create(struct perch_tape **out, const char *path, unsigned lcores,
+	size_t ring_bytes, bool overwrite, const char *config, char *why, size_t why_bytes);
+
+/* Write an event, or a packet, to the lcore's ring. False: there is no room. */
+bool perch_tape_event(struct perch_tape *t, const struct perch_recorded_event *e);
+bool perch_tape_packet(
+	struct perch_tape *t, unsigned lcore, int64_t time_ns, const struct rte_mbuf *m);
+
+/* The head of a recording, with the configuration, to buf. Returns its bytes. */
+size_t perch_tape_head(const struct perch_tape *t, uint8_t *buf, size_t size);
+
+/* What the lcore has written and nobody has taken: whole blocks. Returns the bytes at *at; they are
+ * good until taken. */
+size_t perch_tape_look(const struct perch_tape *t, unsigned lcore, const uint8_t **at);
+void perch_tape_take(struct perch_tape *t, unsigned lcore, size_t bytes);
+
+/* Unmap it, and remove its file unless it is to be kept. NULL is fine. */
+void perch_tape_close(struct perch_tape *t, bool keep);
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+struct perch_recording;
+
+struct perch_recorded_turn {
+	int64_t now_ns;
+	uint32_t n, mail;
+	uint32_t taken; /* by the port; UINT32_MAX: all */
+	uint32_t flags;
+	uint64_t learn;
+	const uint8_t *data[PERCH_RECORDED_BURST];
+	uint32_t len[PERCH_RECORDED_BURST];
+};
+
+/* Is that a recording (or what a crash left of one)? */
+bool perch_recording_is(const char *path);
+
+/* Read path, and path.ring if a crash has left it. Returns 0 or a negative errno with one sentence
+ * in why[]. */
+int perch_recording_open(
+	struct perch_recording **out, const char *path, char *why, size_t why_bytes);
+void perch_recording_close(struct perch_recording *r); /* NULL is fine */
+
+/* Copy the value of that key of the configuration. Returns false when it has none. */
+bool perch_recording_config(
+	const struct perch_recording *r, const char *key, char *value, size_t size);
+
+/* When the lcore's next turn was; INT64_MAX: there is none. */
+int64_t perch_recording_peek(const struct perch_recording *r, unsigned lcore);
+
+/* Is the lcore's first event the first that it recorded? */
+bool perch_recording_has_start(const struct perch_recording *r, unsigned lcore);
+
+/* Take it. Returns 1, 0 when there is none, or -EBADMSG: blocks are missing here. */
+int perch_recording_next(
+	struct perch_recording *r, unsigned lcore, struct perch_recorded_turn *out);
+
+/* Did the process end before it closed the recording? */
+bool perch_recording_crashed(const struct perch_recording *r);
+
+#endif

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * What is recorded of a turn, and the thread that writes it to a file.
+ */
+#include "engine/record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "drivers-glue/recording.h"
+#include "engine/config.h"
+#include "engine/lcore.h"
+
+enum {
+	RING_MB_DEFAULT = 64,
+	PAUSE_NS = 1000000, /* between two looks at the rings */
+	HEAD_ROOM = 16384,
+};
+
+struct perch_recorder {
+	struct perch_tape *tape;
+	char *path;
+	bool last_only;   /* no file grows: the ring is it */
+	int fd, error;
+	unsigned n_lcores;
+	int64_t epoch_ns; /* added to the engine's time, for readers of the packets */
+	pthread_t thread;
+	bool has_thread;
+	_Atomic bool stop;
+	struct {
+		uint64_t number;
+		_Atomic uint64_t lost; /* its lcore writes, anybody reads */
+		uint64_t lost_told;
+	} lcores[PERCH_RECORDED_LCORES];
+};
+
+/* ---- in a turn ------------------------------------------------------------------------------ */
+
+static void lose(struct perch_recorder *r, unsigned lcore)
+{
+	atomic_fetch_add_explicit(&r->lcores[lcore].lost, 1, memory_order_relaxed);
+}
+
+static bool put(struct perch_recorder *r, struct perch_lcore *l, enum perch_recorded kind,
+	uint32_t n, uint64_t learn)
+{
+	const struct perch_recorded_event e = {
+		.kind = kind,
+		.lcore = l->id,
+		.n = n,
+		.flags = (l->stop_now ? PERCH_RECORDED_STOP : 0) |
+			(l->muted_now ? PERCH_RECORDED_MUTE : 0),
+		.number = r->lcores[l->id].number + 1,
+		.now_ns = l->now_ns,
+		.learn = learn,
+	};
+
+	if (!perch_tape_event(r->tape, &e))
+		return false;
+	r->lcores[l->id].number++;
+	return true;
+}
+
+/* Before anything else after a loss: there is a hole here. */
+static bool tell_lost(struct perch_recorder *r, struct perch_lcore *l)
+{
+	uint64_t lost = atomic_load_explicit(&r->lcores[l->id].lost, memory_order_relaxed);
+
+	if (likely(lost == r->lcores[l->id].lost_told))
+		return true;
+	if (!put(r, l, PERCH_RECORDED_LOST, (uint32_t)(lost - r->lcores[l->id].lost_told), 0))
+		return false;
+	r->lcores[l->id].lost_told = lost;
+	return true;
+}
+
+static void record(struct perch_lcore *l, enum perch_recorded kind, uint32_t n, uint64_t learn)
+{
+	struct perch_recorder *r = l->engine->recorder;
+
+	if (!tell_lost(r, l) || !put(r, l, kind, n, learn))
+		lose(r, l->id);
+}
+
+void perch_record_turn(struct perch_lcore *l, struct rte_mbuf **pkts, uint16_t n, uint64_t learn)
+{
+	struct perch_recorder *r = l->engine->recorder;
+	uint16_t i;
+
+	if (n == 0 && !perch_lcore_has_work(l))
+		return;
+	record(l, PERCH_RECORDED_TURN, n, learn);
+	for (i = 0; i < n; i++)
+		if (!perch_tape_packet(r->tape, l->id, l->now_ns + r->epoch_ns, pkts[i]))
+			lose(r, l->id);
+}
+
+void perch_record_mail(struct perch_lcore *l, unsigned n)
+{
+	record(l, PERCH_RECORDED_MAIL, n, 0);
+}
+
+void perch_record_tx(struct perch_lcore *l, unsigned n)
+{
+	record(l, PERCH_RECORDED_TX, n, 0);
+}
+
+uint64_t perch_record_lost(const struct perch_recorder *r)
+{
+	uint64_t sum = 0;
+	unsigned i;
+
+	for (i = 0; i < r->n_lcores; i++)
+		sum += atomic_load_explicit(&r->lcores[i].lost, memory_order_relaxed);
+	return sum;
+}
+
+/* ---- the file ------------------------------------------------------------------------------- */
+
+static void write_all(struct perch_recorder *r, const uint8_t *p, size_t n)
+{
+	ssize_t done;
+
+	while (n > 0 && r->error == 0) {
+		done = write(r->fd, p, n);
+		if (done > 0) {
+			p += done;
+			n -= (size_t)done;
+		} else if (done == 0 || errno != EINTR) {
+			r->error = done == 0 ? EIO : errno;
+		}
+	}
+}
+
+/* After an error nothing is taken any more: the rings fill up, and what is lost is counted. */
+static void move_to_file(struct perch_recorder *r)
+{
+	const uint8_t *at;
+	unsigned i;
+	size_t n;
+
+	for (i = 0; i < r->n_lcores; i++) {
+		n = perch_tape_look(r->tape, i, &at);
+		write_all(r, at, n);
+		if (r->error == 0)
+			perch_tape_take(r->tape, i, n);
+	}
+}
+
+static void *write_main(void *arg)
+{
+	struct perch_recorder *r = arg;
+	const struct timespec pause = {.tv_nsec = PAUSE_NS};
+
+	while (!atomic_load(&r->stop)) {
+		move_to_file(r);
+		nanosleep(&pause, NULL);
+	}
+	return NULL;
+}
+
+static int start_thread(struct perch_recorder *r)
+{
+	sigset_t all, before;
+	int rc;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(&r->thread, NULL, write_main, r);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc != 0)
+		return -rc;
+	pthread_setname_np(r->thread, "perch-record");
+	r->has_thread = true;
+	return 0;
+}
+
+/* ---- open and close ------------------------------------------------------------------------- */
+
+/* What a replay must know beside the app's own arguments. */
+static void describe(const struct perch *e, int64_t epoch_ns, char *text, size_t size)
+{
+	struct perch_port_info port;
+	const uint8_t *m = port.mac;
+	size_t n;
+	unsigned i;
+
+	perch_port_info(e->port, &port);
+	n = (size_t)snprintf(text, size, "version=1\nseed=%" PRIu64 "\nlcores=%u\nmtu=%u\n"
+		"mac=%02x:%02x:%02x:%02x:%02x:%02x\nepoch_ns=%" PRId64 "\n", e->seed, e->n_lcores,
+		port.mtu, m[0], m[1], m[2], m[3], m[4], m[5], epoch_ns);
+	for (i = 0; i < e->n_lcores && n < size; i++)
+		n += (size_t)snprintf(text + n, size - n, "start_ns.%u=%" PRId64 "\n", i,
+			e->lcores[i]->now_ns);
+}
+
+static int64_t epoch_of(const struct perch *e)
+{
+	struct timespec ts;
+
+	if (e->playback)
+		return 0; /* its times are those of the captures already */
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec -
+		perch_clock_now(&e->lcores[0]->clock);
+}
+
+static int open_file(struct perch_recorder *r, struct perch_why *why)
+{
+	uint8_t head[HEAD_ROOM];
+	size_t n;
+
+	r->fd = open(r->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (r->fd < 0)
+		return perch_why(why, -errno, "%s: cannot be written: %s", r->path,
+			strerror(errno));
+	n = perch_tape_head(r->tape, head, sizeof(head));
+	write_all(r, head, n);
+	return r->error ? perch_why(why, -r->error, "%s: %s", r->path, strerror(r->error)) : 0;
+}
+
+static int open_parts(struct perch_recorder *r, struct perch *e, const struct perch_config *cfg,
+	struct perch_why *why)
+{
+	uint32_t mb = cfg->record_mb ? cfg->record_mb : RING_MB_DEFAULT;
+	char config[PERCH_RECORDED_CONFIG], text[sizeof(why->text)] = "";
+	int rc;
+
+	r->epoch_ns = epoch_of(e);
+	describe(e, r->epoch_ns, config, sizeof(config));
+	rc = perch_tape_create(&r->tape, r->path, e->n_lcores, (size_t)mb << 20, r->last_only,
+		config, text, sizeof(text));
+	if (rc < 0)
+		return perch_why(why, rc, "record: %s", text);
+	rc = open_file(r, why);
+	if (rc == 0 && !r->last_only)
+		rc = start_thread(r);
+	return rc;
+}
+
+int perch_record_open(struct perch_recorder **out, struct perch *e, const struct perch_config *cfg,
+	struct perch_why *why)
+{
+	const char *path = cfg->record ? cfg->record : getenv("PERCH_RECORD");
+	struct perch_recorder *r;
+	int rc;
+
+	*out = NULL;
+	if (!path)
+		return 0;
+	r = calloc(1, sizeof(*r));
+	if (!r || !(r->path = strdup(path))) {
+		free(r);
+		return perch_why(why, -ENOMEM, "out of memory");
+	}
+	r->fd = -1;
+	r->n_lcores = e->n_lcores;
+	r->last_only = cfg->record_last;
+	rc = open_parts(r, e, cfg, why);
+	if (rc < 0) {
+		perch_record_close(r);
+		return rc;
+	}
+	*out = r;
+	return 0;
+}
+
+void perch_record_close(struct perch_recorder *r)
+{
+	if (!r)
+		return;
+	atomic_store(&r->stop, true);
+	if (r->has_thread)
+		pthread_join(r->thread, NULL);
+	if (r->fd >= 0) {
+		move_to_file(r);
+		close(r->fd);
+	}
+	perch_tape_close(r->tape, r->error != 0);
+	free(r->path);
+	free(r);
+}
