@@ -95,6 +95,8 @@ static bool common_option(struct args *a, const char *name, const char *value)
 	else if (strcmp(name, "--idle") == 0)
 		c->idle = choice(a, name, value, "busy", "backoff") ? PERCH_BACK_OFF
 		                                                    : PERCH_BUSY_POLL;
+	else if (strcmp(name, "--until-idle") == 0)
+		c->until_idle_ns = (int64_t)number(a, name, value, 1, 86400000) * 1000000;
 	else if (strcmp(name, "--record") == 0)
 		c->record = value;
 	else if (strcmp(name, "--record-mb") == 0)

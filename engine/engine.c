@@ -126,6 +126,7 @@ int perch_open(struct perch **out, const struct perch_config *cfg, struct perch_
 		return perch_why(why, -ENOMEM, "out of memory");
 	pthread_mutex_init(&e->groups.lock, NULL);
 	e->idle = cfg->idle;
+	e->until_idle_ns = cfg->until_idle_ns;
 	e->drain_ns = cfg->drain_ns ? cfg->drain_ns : INT64_C(1000000000);
 	rc = perch_playback_open(&e->playback, cfg, why);
 	if (rc == 0)

@@ -102,7 +102,7 @@ struct perch {
 	struct perch_playback *playback; /* NULL: real time and a device */
 	struct perch_recorder *recorder; /* NULL: not asked for */
 	enum perch_idle idle;
-	int64_t drain_ns;
+	int64_t drain_ns, until_idle_ns;
 	uint64_t seed;
 	_Atomic bool stop, muted, running;
 	bool poll_entered;        /* perch_poll gave its thread an lcore id */

@@ -236,6 +236,18 @@ static unsigned take_mail(struct perch_lcore *l)
 	return n;
 }
 
+/* Lcore 0 looks for all. What it reads of the others may be a turn old, which is no matter. */
+static void stop_if_idle(struct perch_lcore *l)
+{
+	struct perch *e = l->engine;
+	unsigned i;
+
+	for (i = 0; i < e->n_lcores; i++)
+		if (l->now_ns - e->lcores[i]->busy_ns < e->until_idle_ns)
+			return;
+	perch_stop(e);
+}
+
 /* What other threads ask for is looked at once per turn, so that a turn can be had again. */
 static void begin(struct perch_lcore *l)
 {
@@ -274,6 +286,8 @@ unsigned perch_lcore_turn(struct perch_lcore *l)
 		l->busy_ns = l->now_ns;
 	else
 		l->idle_turns++;
+	if (unlikely(work == 0 && l->engine->until_idle_ns && l->id == 0))
+		stop_if_idle(l);
 	if (unlikely(l->stop_now))
 		advance_phase(l);
 	return work;

@@ -532,6 +532,36 @@ def damaged_recordings(lab):
         check(r.returncode in (0, 1, 2) and "died" not in r.stderr, f"seed {seed}: {r.stderr}")
 
 
+# ---- net_pcap ------------------------------------------------------------------------------------
+
+def net_pcap(lab, *vdev, signal_at=None):
+    """perch-echo behind DPDK's own capture driver, which has no times and tells no end."""
+    source = lab.file("in.pcap", f.pcap([(T, f.arp(1, dst=PCAP_MAC))] + [
+        (T + i, f.udp(5000 + i, 7, b"%04d" % i, to=PCAP_MAC)) for i in range(500)], nano=False))
+    args = ("--no-huge", "-m", "192", "--no-pci", "-l", "0", f"--file-prefix=rn{os.getpid()}",
+            "--vdev", f"net_pcap0,rx_pcap={source},tx_pcap={lab.file('out.pcap')}" + "".join(vdev),
+            "--", "--ip", f.OURS + "/24")
+    if signal_at is None:
+        return run(BUILD / "apps/perch-echo", *args, "--until-idle", "200")
+    r = run("timeout", "-s", "INT", signal_at, BUILD / "apps/perch-echo", *args, status=None)
+    check(r.returncode in (0, 124), f"exit status {r.returncode}: {r.stderr}")
+    return r
+
+
+def net_pcap_ends(lab):
+    """All is answered, then the end is noticed and perch-echo stops by itself."""
+    r = net_pcap(lab)
+    check(counter(r, "rx_packets") == 501 and counter(r, "tx_taken") >= 501, r.stdout)
+    out = lab.file("out.pcap").read_bytes()
+    check(all(b"%04d" % i in out for i in range(500)), "echoes are missing in tx_pcap")
+
+
+def net_pcap_endless(lab):
+    """infinite_rx has no end: a signal stops it, drained."""
+    r = net_pcap(lab, ",infinite_rx=1", signal_at="2")
+    check(counter(r, "rx_packets") > 501, r.stdout + r.stderr)
+
+
 # ---- perch-pcapdiff ------------------------------------------------------------------------------
 
 def pcapdiff(lab):
@@ -578,7 +608,7 @@ CASES = {**{f"golden {name}": lambda lab, n=name: golden(lab, n) for name in sce
              backwards, merged, microseconds, checksums, damaged, unreadable, filtered, vlan, loops,
              full_bursts, faults, faults_by_chance, faults_by_sequence, peers_captured_isn,
              peers_one_side, peers_as_is, records_replays, records_live,
-             crash_leaves_a_recording, crash_leaves_the_last, damaged_recordings, pcapdiff,
+             net_pcap_ends, net_pcap_endless, crash_leaves_a_recording, crash_leaves_the_last, damaged_recordings, pcapdiff,
              pcapdiff_feed, pcapdiff_errors)}}
 
 
