@@ -17,6 +17,11 @@ def ip(text):
     return ipaddress.ip_address(text).packed
 
 
+def group_mac(group):
+    """RFC 1112 section 6.4."""
+    return "01:00:5e:" + (bytes([ip(group)[1] & 0x7f]) + ip(group)[2:]).hex(":")
+
+
 def checksum(data):
     if len(data) % 2:
         data += b"\0"

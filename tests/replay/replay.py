@@ -29,7 +29,8 @@ BUILD = pathlib.Path(os.environ.get("PERCH_BUILD_DIR", HERE.parents[1] / "build"
 REPLAY, DIFF = BUILD / "tools/perch-replay", BUILD / "tools/perch-pcapdiff"
 ECHO = ("--", "perch-echo", "--", "--ip", f.OURS + "/24", "--mbufs", "2048",
         "--max-conns", "256", "--oneshot-port", "8")
-IP6 = ("--ip6", f.OURS6 + "/64")
+APPS = {"ip6": ECHO + ("--ip6", f.OURS6 + "/64"),
+        "igmp": ("--mac", f.OUR_MAC, "--", BUILD / "tests/replay/joiner")}
 T = scenes.START
 
 
@@ -110,7 +111,7 @@ def golden(lab, name):
     v6 = name == "ip6"
     r = lab.replay(lab.scene(name), "--peers", "ours", "--expect", HERE / f"golden/{name}.pcapng",
                    *(["--linger", "1000000"] if v6 else []), *(["--regen"] if lab.regen else []),
-                   app=ECHO + (IP6 if v6 else ()), status=None)
+                   app=APPS.get(name, ECHO), status=None)
     check(r.returncode == 0, f"{r.stdout[-1500:]}{r.stderr}If that is meant: "
           "tests/replay/replay.py --regen golden")
 
@@ -539,8 +540,8 @@ def net_pcap(lab, *vdev, signal_at=None):
     source = lab.file("in.pcap", f.pcap([(T, f.arp(1, dst=PCAP_MAC))] + [
         (T + i, f.udp(5000 + i, 7, b"%04d" % i, to=PCAP_MAC)) for i in range(500)], nano=False))
     args = ("--no-huge", "-m", "192", "--no-pci", "-l", "0", f"--file-prefix=rn{os.getpid()}",
-            "--vdev", f"net_pcap0,rx_pcap={source},tx_pcap={lab.file('out.pcap')}" + "".join(vdev),
-            "--", "--ip", f.OURS + "/24")
+            "--vdev", ",".join((f"net_pcap0,rx_pcap={source}", f"tx_pcap={lab.file('out.pcap')}",
+                                *vdev)), "--", "--ip", f.OURS + "/24")
     if signal_at is None:
         return run(BUILD / "apps/perch-echo", *args, "--until-idle", "200")
     r = run("timeout", "-s", "INT", signal_at, BUILD / "apps/perch-echo", *args, status=None)
@@ -558,7 +559,7 @@ def net_pcap_ends(lab):
 
 def net_pcap_endless(lab):
     """infinite_rx has no end: a signal stops it, drained."""
-    r = net_pcap(lab, ",infinite_rx=1", signal_at="2")
+    r = net_pcap(lab, "infinite_rx=1", signal_at="2")
     check(counter(r, "rx_packets") > 501, r.stdout + r.stderr)
 
 
@@ -608,7 +609,8 @@ CASES = {**{f"golden {name}": lambda lab, n=name: golden(lab, n) for name in sce
              backwards, merged, microseconds, checksums, damaged, unreadable, filtered, vlan, loops,
              full_bursts, faults, faults_by_chance, faults_by_sequence, peers_captured_isn,
              peers_one_side, peers_as_is, records_replays, records_live,
-             net_pcap_ends, net_pcap_endless, crash_leaves_a_recording, crash_leaves_the_last, damaged_recordings, pcapdiff,
+             net_pcap_ends, net_pcap_endless, crash_leaves_a_recording, crash_leaves_the_last,
+             damaged_recordings, pcapdiff,
              pcapdiff_feed, pcapdiff_errors)}}
 
 

@@ -60,6 +60,22 @@ def udp(s):
     s.add(f.udp(4000, 7, b""))
 
 
+def igmp(s):
+    """A router asks for members; a feed comes to both groups, and to one that nobody joined."""
+    s.meet()
+    s.wait(3 * S)
+    query = b"\x11\x0a\0\0" + f.ip("0.0.0.0") + b"\2\x7d\0\0"  # RFC 3376 section 4.1
+    query = query[:2] + struct.pack("!H", f.checksum(query)) + query[4:]
+    s.add(f.ether(f.ip4(2, query, dst="224.0.0.1", ttl=1, options=b"\x94\4\0\0"),
+                  dst=f.group_mac("224.0.0.1")))
+    s.wait(2 * S)
+    for seq, (group, source) in enumerate((
+            ("233.54.12.111", f.PEER), ("232.1.2.3", f.PEER), ("232.1.2.3", "10.99.0.9"),
+            ("233.54.12.112", f.PEER), ("233.54.12.111", "10.99.0.9")), 1):
+        s.add(f.udp(26400, 26400, f.mold("000010059B", seq, [b"S"]), source, group,
+                    to=f.group_mac(group)))
+
+
 def ip6(s):
     for i in range(4):
         s.add(f.icmp6_echo(8, i, s.dice.randbytes(56)))
@@ -212,7 +228,7 @@ def feed(s):
 
 
 SCENES = {fn.__name__: fn for fn in (
-    arp, icmp, udp, ip6, feed, tcp_client_closes, tcp_server_closes, tcp_both_close, tcp_half_close,
+    arp, icmp, udp, ip6, feed, igmp, tcp_client_closes, tcp_server_closes, tcp_both_close, tcp_half_close,
     tcp_reset, tcp_loss, tcp_reordering)}
 
 
