@@ -98,7 +98,8 @@ int perch_config_check(const struct perch_config *cfg, struct perch_why *why)
 			cfg->cc);
 	if (cfg->idle != PERCH_BUSY_POLL && cfg->idle != PERCH_BACK_OFF)
 		return perch_why(why, -EINVAL, "the idle policy is neither busy-poll nor back-off");
-	if (cfg->drain_ns < 0 || cfg->until_idle_ns < 0 || cfg->time_wait_ns < 0 || cfg->keepalive_ns < 0)
+	if (cfg->drain_ns < 0 || cfg->until_idle_ns < 0 || cfg->time_wait_ns < 0 ||
+		cfg->keepalive_ns < 0)
 		return perch_why(why, -EINVAL, "a time in the configuration is negative");
 	return check_addrs(cfg, why);
 }

@@ -137,8 +137,8 @@ struct perch_config {
 	int64_t keepalive_ns;     /* idle time before the first probe; 0: off */
 	const char *cc;           /* congestion control: cubic (default) or newreno */
 
-	int64_t until_idle_ns;    /* stop when nothing has happened for so long: the end of a capture
-	                           * behind net_pcap, which tells no other way; 0: never */
+	int64_t until_idle_ns;    /* stop when nothing happens for so long: net_pcap tells no other
+	                           * way that its capture has ended; 0: never */
 	int64_t drain_ns;         /* how long a stop waits for connections to finish; default 1 s */
 	uint64_t seed;            /* for all randomness; 0: from the kernel */
 

@@ -64,7 +64,8 @@ def igmp(s):
     """A router asks for members; a feed comes to both groups, and to one that nobody joined."""
     s.meet()
     s.wait(3 * S)
-    query = b"\x11\x0a\0\0" + f.ip("0.0.0.0") + b"\2\x7d\0\0"  # RFC 3376 section 4.1
+    # RFC 3376 section 4.1: answer within 1 s
+    query = b"\x11\x0a\0\0" + f.ip("0.0.0.0") + b"\2\x7d\0\0"
     query = query[:2] + struct.pack("!H", f.checksum(query)) + query[4:]
     s.add(f.ether(f.ip4(2, query, dst="224.0.0.1", ttl=1, options=b"\x94\4\0\0"),
                   dst=f.group_mac("224.0.0.1")))
@@ -228,7 +229,8 @@ def feed(s):
 
 
 SCENES = {fn.__name__: fn for fn in (
-    arp, icmp, udp, ip6, feed, igmp, tcp_client_closes, tcp_server_closes, tcp_both_close, tcp_half_close,
+    arp, icmp, udp, ip6, feed, igmp,
+    tcp_client_closes, tcp_server_closes, tcp_both_close, tcp_half_close,
     tcp_reset, tcp_loss, tcp_reordering)}
 
 
