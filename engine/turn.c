@@ -120,9 +120,11 @@ static unsigned flush(struct perch_lcore *l, struct rte_mbuf **pkts, unsigned n)
 		l->tx_held_ns = 0;
 	else if (l->tx_held_ns == 0)
 		l->tx_held_ns = l->now_ns;
-	else if (l->now_ns - l->tx_held_ns > TX_HOLD_NS)
+	else if (l->now_ns - l->tx_held_ns > TX_HOLD_NS) {
 		for (; done < n; done++)
 			perch_net_drop(l->net, PERCH_DROP_tx_port_full, pkts[done]);
+		l->tx_held_ns = 0; /* here, for a replay has no idle turns that would do it */
+	}
 	return done;
 }
 
