@@ -229,6 +229,8 @@ static int publish_day(struct market *m)
 
 	while (rc == 0 && !is_over(m)) {
 		send_due(m);
+		if (is_over(m))
+			break; /* the end of the session need not wait for a heartbeat */
 		next_ns = sooner(send_delayed(m), m->last_sent_ns + (int64_t)m->o.beat_ms * MS);
 		if (m->next.there)
 			next_ns = sooner(next_ns, due_ns(m));
