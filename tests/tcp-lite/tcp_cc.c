@@ -128,8 +128,8 @@ static void names(void)
 	struct perch_net *net;
 	void *mem;
 
+	mem = calloc(1, perch_net_bytes(&cfg));
 	cfg.cc = "vegas";
-	mem = calloc(1, 4096);
 	check(perch_net_open(&net, mem, &cfg) == -EINVAL);
 	free(mem);
 }
