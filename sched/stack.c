@@ -166,7 +166,8 @@ void perch_save_trim(struct save_pool *p)
 {
 	uint32_t lines, area;
 
-	merge(p);
+	merge(p); /* it leaves the map empty, but touched */
+	perch_region_drop(p->idle, p->idle + p->lines / 64 + 1);
 	for (lines = 1; lines <= p->max_lines; lines++)
 		for (area = p->free[lines]; area != 0;
 		     memcpy(&area, save_area(p, area), sizeof(area)))
