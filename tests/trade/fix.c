@@ -13,18 +13,20 @@
 
 /* ---- messages ------------------------------------------------------------------------------- */
 
+enum { MADE = 256 }; /* bytes at out, at the most */
+
 /* '|' stands for SOH, the length and the check sum are put in. */
 static size_t make(char *out, const char *version, const char *fields)
 {
 	uint8_t sum = 0;
 	size_t i;
-	int n = sprintf(out, "8=%s|9=%zu|%s", version, strlen(fields), fields);
+	int n = snprintf(out, MADE, "8=%s|9=%zu|%s", version, strlen(fields), fields);
 
 	for (i = 0; i < (size_t)n; i++) {
 		out[i] = out[i] == '|' ? 1 : out[i];
 		sum = (uint8_t)(sum + (uint8_t)out[i]);
 	}
-	return (size_t)n + (size_t)sprintf(out + n, "10=%03u%c", sum, 1);
+	return (size_t)n + (size_t)snprintf(out + n, 8, "10=%03u%c", sum, 1);
 }
 
 static void a_message(void)
