@@ -31,6 +31,10 @@ ECHO = ("--", "perch-echo", "--", "--ip", f.OURS + "/24", "--mbufs", "2048",
         "--max-conns", "256", "--oneshot-port", "8")
 APPS = {"ip6": ECHO + ("--ip6", f.OURS6 + "/64"),
         "igmp": ("--mac", f.OUR_MAC, "--", BUILD / "tests/replay/joiner")}
+FEED = ("--mac", f.OUR_MAC, "--", "perch-feed", "--", "--ip", f.OURS + "/24",
+        "--line-a", "%s:%d" % scenes.LINES[0], "--line-b", "%s:%d" % scenes.LINES[1],
+        "--request", f"{f.PEER}:{scenes.REREQUEST}", "--wait-us", "1000", "--retry-ms", "100")
+APPS["market_data"] = APPS["market_data_whole"] = FEED
 T = scenes.START
 
 
@@ -125,6 +129,18 @@ def golden_notices(lab):
     r = lab.replay(lab.scene("udp"), "--peers", "ours", "--expect",
                    lab.file("bad.pcapng", f.pcapng(good)), status=1)
     check("packets equal, 1 changed" in r.stdout and "payload" in r.stdout, r.stdout)
+
+
+def books_are_mended(lab):
+    """After losses on either line, on both, and a late message, the books are those of a whole
+    day, byte for byte."""
+    for name in ("market_data", "market_data_whole"):
+        r = lab.replay(lab.scene(name), "--peers", "ours",
+                       app=(*FEED, "--dump", lab.file(f"{name}.books")))
+        check((counter(r, "requests") > 0) == (name == "market_data"), r.stdout)
+    whole = lab.file("market_data_whole.books").read_bytes()
+    mended = lab.file("market_data.books").read_bytes()
+    check(len(whole) > 100 and mended == whole, "books differ")
 
 
 # ---- the same bytes every time -------------------------------------------------------------------
@@ -605,7 +621,8 @@ def pcapdiff_errors(lab):
 
 CASES = {**{f"golden {name}": lambda lab, n=name: golden(lab, n) for name in scenes.SCENES},
          **{fn.__name__: fn for fn in (
-             golden_notices, same_under_load, seed_matters, paced, idle_hours, lcores, tx_cost,
+             golden_notices, books_are_mended,
+             same_under_load, seed_matters, paced, idle_hours, lcores, tx_cost,
              backwards, merged, microseconds, checksums, damaged, unreadable, filtered, vlan, loops,
              full_bursts, faults, faults_by_chance, faults_by_sequence, peers_captured_isn,
              peers_one_side, peers_as_is, records_replays, records_live,

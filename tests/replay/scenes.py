@@ -85,6 +85,61 @@ def ip6(s):
     s.add(f.udp(4000, 7, b"wrong checksum", f.PEER6, f.OURS6, bad=True))
 
 
+LINES = (("233.54.12.111", 26477), ("233.54.12.112", 26478))
+REREQUEST = 7001
+ASKED_FROM = 49347  # where perch-feed asks from, under perch-replay's default seed
+
+
+def itch_add(number):
+    """An order of its own, a second after midnight and so many microseconds."""
+    side, away = (b"B", -100) if number % 2 else (b"S", 100)
+    return struct.pack("!cHH6sQcI8sI", b"A", 1, 0, (S + number * US).to_bytes(6, "big"), number,
+                       side, 100 * number, b"PERCH   ", 1_000_000 + away * number)
+
+
+def market_data(s, lossy=True):
+    """Ten orders on two lines: some are lost on A, on B, on both, some come late; what both have
+    lost is asked for, and comes in part. Then a heartbeat, and the end of the session."""
+    def send(seq, *numbers, lines=(0, 1), count=None):
+        for line in (0, 1) if not lossy else lines:
+            group, port = LINES[line]
+            packet = f.mold("000010059B", seq, [itch_add(n) for n in numbers], count)
+            s.add(f.udp(26400, port, packet, f.PEER, group, to=f.group_mac(group)))
+
+    def answer(seq, *numbers):
+        if lossy:
+            s.wait(2 * MS)
+            s.add(f.udp(REREQUEST, ASKED_FROM, f.mold("000010059B", seq,
+                                                      [itch_add(n) for n in numbers])))
+
+    s.meet()
+    s.wait(3 * S)
+    send(1, 1, 2)
+    send(3, 3, lines=[0])
+    send(4, 4, lines=[1])
+    if not lossy:
+        send(5, 5, 6)
+    send(7, 7)
+    s.wait(5 * MS)
+    answer(5, 5)
+    answer(6, 6)
+    if not lossy:
+        send(8, 8)
+    send(9, 9)
+    if lossy:
+        send(8, 8)
+    send(10, 10)
+    send(10, 10, lines=[1])
+    s.wait(1 * S)
+    send(11)
+    send(11, count=0xffff)
+
+
+def market_data_whole(s):
+    """The same session on a day without losses."""
+    market_data(s, lossy=False)
+
+
 class Session:
     """Both sides of a TCP session, as a capture between them would have it. The server's ISN is
     the capture's own: perch has another."""
@@ -229,7 +284,7 @@ def feed(s):
 
 
 SCENES = {fn.__name__: fn for fn in (
-    arp, icmp, udp, ip6, feed, igmp,
+    arp, icmp, udp, ip6, feed, igmp, market_data, market_data_whole,
     tcp_client_closes, tcp_server_closes, tcp_both_close, tcp_half_close,
     tcp_reset, tcp_loss, tcp_reordering)}
 
