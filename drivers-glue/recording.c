@@ -505,8 +505,8 @@ static void take_packets(
 	struct perch_recording *r, unsigned lcore, uint32_t wanted, struct perch_recorded_turn *out)
 {
 	struct perch_recorded_event e;
-	const uint8_t *data;
-	uint32_t len;
+	const uint8_t *data = NULL;
+	uint32_t len = 0;
 
 	while (out->n < RTE_MIN(wanted, (uint32_t)PERCH_RECORDED_BURST) &&
 		find_block(r, lcore, &r->at[lcore], &e, &data, &len) && e.kind == UINT32_MAX) {

@@ -119,7 +119,7 @@ static void dump_frames(struct perch_sched *s, struct perch_co *co, FILE *to)
 
 static void dump_one(struct perch_sched *s, struct perch_co *co, FILE *to)
 {
-	struct perch_co_description info;
+	struct perch_co_description info = {.state = "?"};
 	char name[256];
 
 	perch_co_describe(s, co, &info);
