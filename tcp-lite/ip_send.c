@@ -96,12 +96,14 @@ static uint32_t flow_label(const struct perch_net *net, const struct rte_mbuf *m
 	const struct perch_ip *src, const struct perch_ip *dst, uint8_t proto)
 {
 	const uint64_t spread = UINT64_C(0x9e3779b97f4a7c15);
+	uint32_t ports;
 	uint64_t h;
 
 	if (proto == IPPROTO_ICMPV6)
 		return 0;
 	memcpy(&h, net->cfg.secret, sizeof(h));
-	h ^= *rte_pktmbuf_mtod(m, const unaligned_uint32_t *); /* the ports */
+	memcpy(&ports, rte_pktmbuf_mtod(m, const void *), sizeof(ports));
+	h ^= ports;
 	h = (h ^ src->d[0] ^ dst->d[1]) * spread;
 	h = (h ^ h >> 32 ^ src->d[1]) * spread;
 	h = (h ^ h >> 32 ^ dst->d[0]) * spread;

@@ -4,6 +4,7 @@
 Everything made here has a name of its own and goes when the Lab does, also after a failure.
 """
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -75,8 +76,9 @@ class Program:
             raise AssertionError(f"{self.argv[0]} did not stop") from None
 
     def counters(self):
-        pairs = (line.split()[:2] for line in self.text().splitlines() if line.startswith("  "))
-        return {name: int(value) for name, value in pairs}
+        text = self.text()
+        assert "runtime error" not in text, text  # UBSan says so and goes on
+        return {name: int(value) for name, value in re.findall(r"^  (\w+) +(\d+)  ", text, re.M)}
 
 
 class Lab:
