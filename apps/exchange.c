@@ -66,15 +66,19 @@ static int64_t today_ns(void)
 
 /* ---- who must be told ----------------------------------------------------------------------- */
 
+static bool reports_wait(const struct seat *s)
+{
+	return s->next < archive_next(market_reports(x.market, s->account));
+}
+
 static void wake_all(void)
 {
 	unsigned i;
 
 	for (i = 0; i < SEATS; i++)
-		if (x.seats[i].used && x.seats[i].account >= 0 &&
-			x.seats[i].next < store_next(market_reports(x.market, x.seats[i].account)))
+		if (x.seats[i].used && x.seats[i].account >= 0 && reports_wait(&x.seats[i]))
 			perch_wake(engine, x.seats[i].writer, 0);
-	if (x.published < store_next(market_feed(x.market)))
+	if (x.published < archive_next(market_feed(x.market)))
 		perch_wake(engine, x.publisher, 0);
 }
 
@@ -83,11 +87,12 @@ static void wake_all(void)
 /* Reports that wait, as sequenced packets, as many as fit. Returns their bytes. */
 static size_t gather(struct seat *s)
 {
-	const struct store *log = market_reports(x.market, s->account);
+	const struct archive *log = market_reports(x.market, s->account);
 	const void *data;
 	size_t len, used = 0;
 
-	while ((data = store_get(log, s->next, &len)) && used + SOUP_HEAD + len <= WRITE_BYTES) {
+	while ((data = archive_get(log, s->next, &len)) &&
+		used + SOUP_HEAD + len <= WRITE_BYTES) {
 		used += soup_put(s->out + used, SOUP_SEQUENCED, data, len);
 		s->soup.next_sequence = ++s->next;
 	}
@@ -151,7 +156,7 @@ static void log_in(struct seat *s, const struct soup_login *l)
 		return;
 	}
 	take_over(s, account);
-	next = store_next(market_reports(x.market, account));
+	next = archive_next(market_reports(x.market, account));
 	s->next = l->sequence && l->sequence < next ? l->sequence : next;
 	x.replayed += next - s->next;
 	answer(s, out, soup_accept_bytes(&s->soup, x.session_text, s->next, perch_now(), out));
@@ -235,7 +240,7 @@ static void send_packet(uint64_t first, const struct perch_addr *only)
 {
 	uint8_t out[PACKET_BYTES];
 	unsigned n, i;
-	size_t len = store_packet(
+	size_t len = archive_packet(
 		market_feed(x.market), &x.session, first, UINT16_MAX - 1, out, sizeof(out), &n);
 
 	if (only) {
@@ -257,7 +262,7 @@ static void publish(void *arg)
 	do {
 		do
 			send_packet(x.published, NULL);
-		while (x.published < store_next(market_feed(x.market)));
+		while (x.published < archive_next(market_feed(x.market)));
 		rc = perch_park(perch_now() + SECOND_NS);
 	} while (rc >= 0 || rc == -ETIMEDOUT);
 }
@@ -375,7 +380,7 @@ static void summary(void)
 	printf("perch-exchange: feed messages %" PRIu64 " in %" PRIu64
 	       " packets, re-requests %" PRIu64 ", reports replayed %" PRIu64
 	       ", logins refused %" PRIu64 ", protocol errors %" PRIu64 ", no seat %" PRIu64 "\n",
-		store_next(market_feed(x.market)) - 1, x.packets, x.rerequests, x.replayed,
+		archive_next(market_feed(x.market)) - 1, x.packets, x.rerequests, x.replayed,
 		x.refused_logins, x.protocol_errors, x.refused_seats);
 }
 

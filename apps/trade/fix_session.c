@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apps/feed/store.h"
+#include "apps/feed/archive.h"
 #include "apps/trade/fix.h"
 
 enum { SOH = 1, DEFAULT_BEAT_S = 30, DEFAULT_KEPT = 10, HEAD_BYTES = 256 };
@@ -23,7 +23,7 @@ struct fix_session {
 	uint64_t asked_to; /* a ResendRequest is out for what is below; 0: none */
 	int64_t heard_ns, sent_ns, beat_ns;
 	bool tested;	     /* a TestRequest is out */
-	struct store *kept;  /* sent application messages: type, SOH, time, SOH, body */
+	struct archive *kept;  /* sent application messages: type, SOH, time, SOH, body */
 	uint64_t kept_ahead; /* a message's number in the store less its MsgSeqNum */
 	size_t out_len;
 	struct fix_counters counters;
@@ -58,7 +58,8 @@ int fix_open(struct fix_session **out, const struct fix_config *cfg)
 	s->next_out = cfg->next_out && !cfg->reset ? cfg->next_out : 1;
 	s->beat_ns = (cfg->heartbeat_s ? cfg->heartbeat_s : DEFAULT_BEAT_S) * SECOND_NS;
 	s->kept_ahead = 1 - s->next_out;
-	rc = store_open(&s->kept, cfg->log2_kept ? cfg->log2_kept : DEFAULT_KEPT, FIX_MESSAGE_MAX);
+	rc = archive_open(
+		&s->kept, cfg->log2_kept ? cfg->log2_kept : DEFAULT_KEPT, FIX_MESSAGE_MAX);
 	if (rc < 0) {
 		free(s);
 		return rc;
@@ -71,7 +72,7 @@ void fix_close(struct fix_session *s)
 {
 	if (!s)
 		return;
-	store_close(s->kept);
+	archive_close(s->kept);
 	free(s);
 }
 
@@ -126,7 +127,7 @@ static void keep(
 		memcpy(k.text + k.len, body->text, body->len);
 		k.len += body->len;
 	}
-	store_add(s->kept, k.text, k.len);
+	archive_add(s->kept, k.text, k.len);
 }
 
 static bool send(struct fix_session *s, const char *type, const struct fix_body *body,
@@ -217,7 +218,7 @@ static void fill_gap(struct fix_session *s, uint64_t first, uint64_t end, int64_
 /* What keep() has written under that number: NULL for one that is to be filled. */
 static const char *kept(const struct fix_session *s, uint64_t number, size_t *len)
 {
-	const char *data = store_get(s->kept, number + s->kept_ahead, len);
+	const char *data = archive_get(s->kept, number + s->kept_ahead, len);
 
 	return data && *len > 0 ? data : NULL;
 }
@@ -297,7 +298,7 @@ static void logon(struct fix_session *s, const struct fix_message *m, uint64_t n
 	if (fix_is(m, 141, "Y")) {
 		s->next_in = number;
 		if (s->cfg.accepts) {
-			s->kept_ahead = store_next(s->kept) - 1;
+			s->kept_ahead = archive_next(s->kept) - 1;
 			s->next_out = 1;
 			s->cfg.reset = true; /* and our Logon says so */
 		}

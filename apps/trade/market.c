@@ -27,7 +27,7 @@ struct standing {
 struct account {
 	char name[NAME_BYTES], password[NAME_BYTES];
 	uint64_t last_ref; /* 5.0: what is not above it was sent again */
-	struct store *log;
+	struct archive *log;
 };
 
 struct market {
@@ -38,7 +38,7 @@ struct market {
 	struct account accounts[MARKET_ACCOUNTS];
 	struct standing *standing;
 	uint32_t *chains, chain_mask, free;
-	struct store *feed;
+	struct archive *feed;
 	struct market_counters counters;
 };
 
@@ -54,7 +54,7 @@ static void publish(struct market *m, const struct itch *msg)
 {
 	uint8_t out[ITCH_BYTES_MAX];
 
-	store_add(m->feed, out, itch_encode(msg, out));
+	archive_add(m->feed, out, itch_encode(msg, out));
 }
 
 static void put_name(char out[8], const char *name)
@@ -133,7 +133,7 @@ static void report(struct market *m, int account, struct ouch *r, int64_t now_ns
 	r->time_ns = (uint64_t)now_ns;
 	n = ouch_encode(m->cfg.version, OUCH_SERVER, r, out);
 	if (n > 0)
-		store_add(m->accounts[account].log, out, (size_t)n);
+		archive_add(m->accounts[account].log, out, (size_t)n);
 }
 
 static void name_order(struct ouch *r, const struct standing *s)
@@ -493,7 +493,7 @@ int market_open(struct market **out, const struct market_config *cfg)
 	if (m->chains && m->standing)
 		rc = match_open(&m->match, &(struct match_config){.max_orders = m->cfg.max_orders});
 	if (rc == 0)
-		rc = store_open(&m->feed, cfg->log2_feed ? cfg->log2_feed : DEFAULT_FEED_LOG2,
+		rc = archive_open(&m->feed, cfg->log2_feed ? cfg->log2_feed : DEFAULT_FEED_LOG2,
 			ITCH_BYTES_MAX);
 	if (rc < 0) {
 		market_close(m);
@@ -513,8 +513,8 @@ void market_close(struct market *m)
 	if (!m)
 		return;
 	while (m->n_accounts > 0)
-		store_close(m->accounts[--m->n_accounts].log);
-	store_close(m->feed);
+		archive_close(m->accounts[--m->n_accounts].log);
+	archive_close(m->feed);
 	match_close(m->match);
 	free(m->chains);
 	free(m->standing);
@@ -537,7 +537,7 @@ int market_account(struct market *m, const char *name, const char *password)
 
 	if (m->n_accounts == MARKET_ACCOUNTS)
 		return -ENOSPC;
-	rc = store_open(&a->log, m->cfg.log2_reports, OUCH_MAX);
+	rc = archive_open(&a->log, m->cfg.log2_reports, OUCH_MAX);
 	if (rc < 0)
 		return rc;
 	snprintf(a->name, sizeof(a->name), "%s", name);
@@ -555,12 +555,12 @@ int market_login(const struct market *m, const char *name, const char *password)
 	return -ENOENT;
 }
 
-const struct store *market_reports(const struct market *m, int account)
+const struct archive *market_reports(const struct market *m, int account)
 {
 	return m->accounts[account].log;
 }
 
-const struct store *market_feed(const struct market *m)
+const struct archive *market_feed(const struct market *m)
 {
 	return m->feed;
 }

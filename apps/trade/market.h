@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "apps/feed/store.h"
+#include "apps/feed/archive.h"
 #include "apps/trade/match.h"
 #include "apps/trade/ouch.h"
 
@@ -67,8 +67,8 @@ int market_house_cancel(struct market *m, uint64_t order, int64_t now_ns);
 /* All orders of an account, as after a lost connection. */
 void market_cancel_all(struct market *m, int account, int64_t now_ns);
 
-const struct store *market_reports(const struct market *m, int account);
-const struct store *market_feed(const struct market *m);
+const struct archive *market_reports(const struct market *m, int account);
+const struct archive *market_feed(const struct market *m);
 const struct market_counters *market_counters(const struct market *m);
 struct match *market_match(struct market *m);
 

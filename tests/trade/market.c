@@ -28,7 +28,7 @@ static void begin(enum ouch_version v)
 	CU_ASSERT_EQUAL(market_account(m, "bob", "b"), 1);
 	market_phase(m, true, 0);
 	told[0] = told[1] = 2; /* past the system event */
-	published = store_next(market_feed(m));
+	published = archive_next(market_feed(m));
 }
 
 static struct ouch order(uint64_t ref, char side, uint32_t shares, uint64_t price)
@@ -68,7 +68,7 @@ static struct ouch expect(int account, char type, uint64_t ref, uint64_t shares)
 	struct ouch got = {0};
 	char token[15];
 	size_t len;
-	const void *data = store_get(market_reports(m, account), told[account]++, &len);
+	const void *data = archive_get(market_reports(m, account), told[account]++, &len);
 
 	CU_ASSERT_PTR_NOT_NULL(data);
 	if (!data)
@@ -89,7 +89,7 @@ static struct ouch expect(int account, char type, uint64_t ref, uint64_t shares)
 
 static void expect_quiet(int account)
 {
-	CU_ASSERT_EQUAL(told[account], store_next(market_reports(m, account)));
+	CU_ASSERT_EQUAL(told[account], archive_next(market_reports(m, account)));
 }
 
 /* The public's next message. */
@@ -97,7 +97,7 @@ static struct itch expect_public(char type)
 {
 	struct itch got = {0};
 	size_t len;
-	const void *data = store_get(market_feed(m), published++, &len);
+	const void *data = archive_get(market_feed(m), published++, &len);
 
 	CU_ASSERT_PTR_NOT_NULL(data);
 	if (data)
@@ -257,7 +257,7 @@ static void ioc_and_no_room(void)
 	send(0, &o);
 	expect(0, 'A', 1, 10);
 	expect(0, 'C', 1, 10);
-	CU_ASSERT_EQUAL(published, store_next(market_feed(m))); /* it was never in the book */
+	CU_ASSERT_EQUAL(published, archive_next(market_feed(m))); /* it was never in the book */
 	for (ref = 2; ref < 2 + 64; ref++) {
 		enter(0, ref, 'B', 1, ref);
 		expect(0, 'A', ref, 1);
@@ -304,7 +304,7 @@ static void the_public_sees_the_book(void)
 			enter(who, ++ref[who], random() % 2 ? 'B' : 'S',
 				1 + (uint32_t)random() % 100, 1000 + (uint64_t)random() % 20);
 		}
-		for (; (data = store_get(market_feed(m), n, &len)); n++)
+		for (; (data = archive_get(market_feed(m), n, &len)); n++)
 			books_apply(b, data, len);
 		books_top(b, 0, &top);
 		match_best(market_match(m), 0, 'B', &price, &shares);
