@@ -145,8 +145,8 @@ def bad_link_bulk():
     with Lab() as lab:
         lab.join(**BAD_LINK)
         echo = lab.echo()
-        client(lab, "bulk", PERCH4, 7, SIZE_BAD)
-        client(lab, "bulk", PERCH6, 7, SIZE_BAD)
+        client(lab, "bulk", PERCH4, 7, SIZE)
+        client(lab, "bulk", PERCH6, 7, SIZE)
         counters = stop_clean(echo)
         assert counters["tcp_retransmits"] > 50, counters
 
@@ -262,7 +262,7 @@ def dial_linux_over_bad_link():
         lab.join(**BAD_LINK)
         linux_server(lab)
         for host in (LINUX4, LINUX6):
-            p = lab.ping_from_perch("--bulk", str(SIZE_BAD), "--timeout", "60", host, "7")
+            p = lab.ping_from_perch("--bulk", str(SIZE), "--timeout", "60", host, "7")
             assert p.counters()["tcp_retransmits"] > 0, p.text()
 
 
