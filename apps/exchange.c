@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * perch-exchange: a small exchange to test against. Accounts log in by SoupBinTCP and trade by
- * OUCH; what happens to the books is published as ITCH in MoldUDP64 packets on two lines, with a
- * re-request server. One lcore owns the books; the same orders give the same reports. SIGHUP makes
- * every session lose its connection.
+ * OUCH, or by FIX; what happens to the books is published as ITCH in MoldUDP64 packets on two
+ * lines, with a re-request server. One lcore owns the books; the same orders give the same reports.
+ * SIGHUP makes every session lose its connection.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "apps/args.h"
+#include "apps/exchange_fix.h"
 #include "apps/feed/mold.h"
 #include "apps/feed/place.h"
 #include "apps/trade/market.h"
@@ -44,6 +45,7 @@ static struct exchange {
 	struct market *market;
 	struct feed_session session;
 	const char *session_text;
+	enum ouch_version version;
 	bool cancel_on_disconnect;
 	_Atomic bool hang_up; /* set by a signal */
 	struct seat seats[SEATS];
@@ -78,6 +80,7 @@ static void wake_all(void)
 	for (i = 0; i < SEATS; i++)
 		if (x.seats[i].used && x.seats[i].account >= 0 && reports_wait(&x.seats[i]))
 			perch_wake(engine, x.seats[i].writer, 0);
+	exchange_fix_wake();
 	if (x.published < archive_next(market_feed(x.market)))
 		perch_wake(engine, x.publisher, 0);
 }
@@ -91,8 +94,7 @@ static size_t gather(struct seat *s)
 	const void *data;
 	size_t len, used = 0;
 
-	while ((data = archive_get(log, s->next, &len)) &&
-		used + SOUP_HEAD + len <= WRITE_BYTES) {
+	while ((data = archive_get(log, s->next, &len)) && used + SOUP_HEAD + len <= WRITE_BYTES) {
 		used += soup_put(s->out + used, SOUP_SEQUENCED, data, len);
 		s->soup.next_sequence = ++s->next;
 	}
@@ -228,7 +230,7 @@ static void serve(struct perch_conn *c, void *arg)
 		perch_wait_children(PERCH_FOREVER);
 	}
 	if (x.cancel_on_disconnect && s->account >= 0 && !s->ending) {
-		market_cancel_all(x.market, s->account, today_ns());
+		market_cancel_all(x.market, s->account, NULL, 'D', today_ns());
 		wake_all();
 	}
 	s->used = false;
@@ -325,6 +327,7 @@ static void watch(void *arg)
 	while (perch_sleep(perch_now() + SECOND_NS / 100) == 0) {
 		if (!atomic_exchange(&x.hang_up, false))
 			continue;
+		exchange_fix_hang_up();
 		for (i = 0; i < SEATS; i++)
 			if (x.seats[i].used) {
 				x.seats[i].ending = true;
@@ -374,14 +377,30 @@ static void summary(void)
 
 	printf("perch-exchange: orders %" PRIu64 ", executions %" PRIu64 ", cancels %" PRIu64
 	       ", rejects %" PRIu64 ", sent again %" PRIu64 ", malformed %" PRIu64
-	       ", unknown orders %" PRIu64 "\n",
+	       ", unknown orders %" PRIu64 ", mass cancels %" PRIu64 "\n",
 		c->orders, c->executions, c->cancels, c->rejects, c->retransmitted, c->malformed,
-		c->unknown_orders);
+		c->unknown_orders, c->mass_cancels);
 	printf("perch-exchange: feed messages %" PRIu64 " in %" PRIu64
 	       " packets, re-requests %" PRIu64 ", reports replayed %" PRIu64
 	       ", logins refused %" PRIu64 ", protocol errors %" PRIu64 ", no seat %" PRIu64 "\n",
 		archive_next(market_feed(x.market)) - 1, x.packets, x.rerequests, x.replayed,
 		x.refused_logins, x.protocol_errors, x.refused_seats);
+	exchange_fix_summary();
+}
+
+static const char *fix_version; /* NULL: no FIX */
+static uint64_t fix_port = 9002;
+
+static void configure_fix(void)
+{
+	exchange_fix_configure(&(struct exchange_fix_config){.engine = engine,
+		.market = x.market,
+		.market_version = x.version,
+		.version = fix_version,
+		.id = x.session_text,
+		.cancel_on_disconnect = x.cancel_on_disconnect,
+		.today_ns = today_ns,
+		.moved = wake_all});
 }
 
 static int serve_all(const struct args *a, uint64_t port, unsigned symbols)
@@ -399,6 +418,9 @@ static int serve_all(const struct args *a, uint64_t port, unsigned symbols)
 		args_complain(a, "one lcore owns the books: give EAL one, as with -l 0");
 	if (rc == 0)
 		rc = perch_listen(engine, NULL, (uint16_t)port, serve, NULL);
+	if (rc == 0 && fix_version)
+		rc = perch_listen(engine, NULL, (uint16_t)fix_port, exchange_fix_serve, NULL);
+	configure_fix();
 	if (rc == 0)
 		rc = perch_start(engine, 0, begin, (void *)(uintptr_t)symbols, 0);
 	if (rc == 0) {
@@ -431,17 +453,26 @@ static int add_symbols(const struct args *a, const char *list)
 	return n;
 }
 
+static int add_account(const char *name, const char *password)
+{
+	int account = market_account(x.market, name, password);
+
+	return account < 0 || !fix_version ? account
+					   : exchange_fix_account(account, name, password);
+}
+
 static void add_accounts(const struct args *a, const char *list)
 {
 	char piece[24], *colon;
 	const char *at = list;
 
+	configure_fix();
 	do {
 		colon = text_piece(&at, piece, sizeof(piece)) ? strchr(piece, ':') : NULL;
 		if (colon)
 			*colon++ = '\0';
 		if (!colon || strlen(piece) > 6 || strlen(colon) > 10 ||
-			market_account(x.market, piece, colon) < 0) {
+			add_account(piece, colon) < 0) {
 			args_complain(a,
 				"--accounts wants up to %d of USER:PASSWORD, of 6 and 10 letters, "
 				"not '%s'",
@@ -471,14 +502,27 @@ static enum ouch_version version(const struct args *a, const char *text)
 	exit(EXIT_USAGE);
 }
 
+static void choose_fix(const struct args *a, const char *text)
+{
+	if (!text)
+		return;
+	fix_version = strcmp(text, "4.2") == 0 ? "FIX.4.2" : "FIX.4.4";
+	if (strcmp(text, "4.2") == 0 || strcmp(text, "4.4") == 0)
+		return;
+	args_complain(a, "--fix wants 4.2 or 4.4, not '%s'", text);
+	exit(EXIT_USAGE);
+}
+
 int main(int argc, char **argv)
 {
-	const char *ouch = "5.0", *symbols = "PERCH", *accounts = "perch:perch", *line_a = NULL,
-		   *line_b = NULL;
+	const char *ouch = "5.0", *fix = NULL, *symbols = "PERCH", *accounts = "perch:perch",
+		   *line_a = NULL, *line_b = NULL;
 	uint64_t port = 9000, cancel = 0;
 	const struct args_option own[] = {
 		{"--port", ARGS_NUMBER, &port, 1, UINT16_MAX},
 		{"--ouch", ARGS_TEXT, &ouch, 0, 0},
+		{"--fix", ARGS_TEXT, &fix, 0, 0},
+		{"--fix-port", ARGS_NUMBER, &fix_port, 1, UINT16_MAX},
 		{"--symbols", ARGS_TEXT, &symbols, 0, 0},
 		{"--accounts", ARGS_TEXT, &accounts, 0, 0},
 		{"--session", ARGS_TEXT, &x.session_text, 0, 0},
@@ -491,7 +535,8 @@ int main(int argc, char **argv)
 	};
 	struct args a = {
 		.app = "perch-exchange",
-		.usage = "[--port N] [--ouch 5.0|4.2] [--symbols A,B] [--accounts USER:PASSWORD] "
+		.usage = "[--port N] [--ouch 5.0|4.2] [--fix 4.2|4.4] [--fix-port N] "
+			 "[--symbols A,B] [--accounts USER:PASSWORD] "
 			 "[--session NAME] [--line-a ADDR:PORT] [--line-b ADDR:PORT] "
 			 "[--rerequest-port N] [--house ORDERS/S] [--cancel-on-disconnect]",
 	};
@@ -508,7 +553,8 @@ int main(int argc, char **argv)
 			a.rest[0] ? a.rest[0] : x.session_text);
 		return EXIT_USAGE;
 	}
-	cfg.version = version(&a, ouch);
+	choose_fix(&a, fix);
+	cfg.version = x.version = version(&a, ouch);
 	if (market_open(&x.market, &cfg) < 0) {
 		args_complain(&a, "out of memory");
 		return EXIT_RUNTIME;
@@ -523,6 +569,7 @@ int main(int argc, char **argv)
 	add_line(&a, "--line-b", line_b);
 	market_phase(x.market, true, 0);
 	status = serve_all(&a, port, (unsigned)n);
+	exchange_fix_close();
 	market_close(x.market);
 	return status;
 }

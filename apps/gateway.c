@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * perch-gateway: ticks in, orders out. It listens to MoldUDP64 on one or two lines, keeps the books
- * of its symbols, asks its strategy, and sends what passes the desk's limits by OUCH in SoupBinTCP.
+ * of its symbols, asks its strategy, and sends what passes the desk's limits by OUCH in SoupBinTCP
+ * or by FIX.
  *
  * SIGUSR1 is the kill switch: no order leaves from then on, and every open one is cancelled; with
- * --kill mute nothing at all leaves from the engine's next turn on.
+ * --kill mute nothing at all leaves from the engine's next turn on. SIGUSR2 prints how things are.
  */
 #include "apps/gateway.h"
 
@@ -18,12 +19,11 @@
 #include "apps/feed/place.h"
 #include "apps/trade/text.h"
 
-enum { CANCEL_BYTES = 1024 };
-
 #define MS_NS INT64_C(1000000)
 
 static struct gateway g;
 static bool kill_mutes;
+static _Atomic bool asked; /* set by a signal: somebody wants to know how things are */
 
 /* ---- control -------------------------------------------------------------------------------- */
 
@@ -42,36 +42,10 @@ static void on_kill(int sig)
 		perch_mute(g.engine, true);
 }
 
-static void cancel_all(void)
+static void on_ask(int sig)
 {
-	uint8_t out[CANCEL_BYTES];
-	uint32_t cursor = 0;
-	size_t n;
-
-	while ((n = desk_cancel_all(&g.desk, &cursor, out, sizeof(out))) > 0)
-		if (!gateway_send(&g, out, n))
-			return;
-}
-
-/* Who pulled the switch wants to see it: the cancels, once. */
-static void watch(void *arg)
-{
-	bool done = false;
-
-	(void)arg;
-	while (perch_sleep(perch_now() + MS_NS) == 0)
-		if (!done && atomic_load(&g.killed)) {
-			done = true;
-			desk_kill(&g.desk);
-			if (!kill_mutes)
-				cancel_all();
-		}
-}
-
-static void stop_later(void *arg)
-{
-	perch_sleep(perch_now() + (int64_t)(uintptr_t)arg * 1000 * MS_NS);
-	on_stop(0);
+	(void)sig;
+	atomic_store(&asked, true);
 }
 
 /* ---- the summary ---------------------------------------------------------------------------- */
@@ -129,11 +103,47 @@ static void summary(void)
 	fflush(stdout);
 }
 
+/* ---- the kill switch ------------------------------------------------------------------------ */
+
+/* Who pulled the switch wants to see it: all at once where the protocol can; what is still open
+ * after that, one by one. Again after a loss, until nothing is open. */
+static void cancel_all(void)
+{
+	if (g.desk.open == 0 || !g.desk.session_open)
+		return;
+	if (!g.link->cancel_at_once(&g) || perch_sleep(perch_now() + 100 * MS_NS) < 0)
+		perch_yield();
+	if (g.desk.open > 0 && g.desk.session_open)
+		g.link->cancel_each(&g);
+	perch_sleep(perch_now() + 1000 * MS_NS);
+}
+
+static void watch(void *arg)
+{
+	(void)arg;
+	while (perch_sleep(perch_now() + MS_NS) == 0) {
+		if (atomic_exchange(&asked, false))
+			summary();
+		if (!atomic_load(&g.killed))
+			continue;
+		desk_kill(&g.desk);
+		if (!kill_mutes)
+			cancel_all();
+	}
+}
+
+static void stop_later(void *arg)
+{
+	perch_sleep(perch_now() + (int64_t)(uintptr_t)arg * 1000 * MS_NS);
+	on_stop(0);
+}
+
 /* ---- the app -------------------------------------------------------------------------------- */
 
 static int run(const struct args *a, uint64_t seconds)
 {
-	struct sigaction stop = {.sa_handler = on_stop}, killing = {.sa_handler = on_kill};
+	struct sigaction stop = {.sa_handler = on_stop}, killing = {.sa_handler = on_kill},
+			 asking = {.sa_handler = on_ask};
 	int status = args_open(a, &g.engine), rc;
 
 	if (status != EXIT_FINE)
@@ -141,6 +151,7 @@ static int run(const struct args *a, uint64_t seconds)
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGUSR1, &killing, NULL);
+	sigaction(SIGUSR2, &asking, NULL);
 	rc = perch_start(g.engine, 0, gateway_session, &g, 0);
 	if (rc == 0)
 		rc = perch_start(g.engine, 0, gateway_feed, &g, 0);
@@ -154,8 +165,8 @@ static int run(const struct args *a, uint64_t seconds)
 		rc = perch_run(g.engine);
 	}
 	gateway_keep(&g);
-	if (g.refused_as == SOUP_NOT_AUTHORIZED) {
-		args_complain(a, "the exchange does not know this user and password");
+	if (g.refusal[0]) {
+		args_complain(a, "%s", g.refusal);
 		rc = -EACCES;
 	}
 	summary();
@@ -222,12 +233,12 @@ static int open_store(const struct args *a, const char *path)
 
 /* The command line as it was given. */
 static struct given {
-	const char *exchange, *line_a, *line_b, *rerequest, *symbols, *ouch, *login, *strategy,
-		*store, *kill;
+	const char *exchange, *line_a, *line_b, *rerequest, *symbols, *ouch, *fix, *target, *login,
+		*strategy, *store, *kill;
 	uint64_t beat_ms, seconds, open, rate;
 	struct desk_limits limits;
 } given = {.symbols = "PERCH",
-	.ouch = "5.0",
+	.target = "PERCH001",
 	.login = "perch:perch",
 	.strategy = "take",
 	.kill = "cancel",
@@ -241,6 +252,8 @@ static const struct args_option own[] = {
 	{"--rerequest", ARGS_TEXT, &given.rerequest, 0, 0},
 	{"--symbols", ARGS_TEXT, &given.symbols, 0, 0},
 	{"--ouch", ARGS_TEXT, &given.ouch, 0, 0},
+	{"--fix", ARGS_TEXT, &given.fix, 0, 0},
+	{"--target", ARGS_TEXT, &given.target, 0, 0},
 	{"--login", ARGS_TEXT, &given.login, 0, 0},
 	{"--heartbeat-timeout", ARGS_NUMBER, &given.beat_ms, 1, 99999},
 	{"--strategy", ARGS_TEXT, &given.strategy, 0, 0},
@@ -293,21 +306,54 @@ static void take_options(const struct args *a)
 	}
 }
 
-static int trade(const struct args *a, enum ouch_version version)
+/* FIX names orders by number, as OUCH 5.0 does. */
+static enum ouch_version version(const struct args *a)
+{
+	if (given.ouch && given.fix) {
+		args_complain(a, "--ouch and --fix: orders go by one of them");
+		exit(EXIT_USAGE);
+	}
+	if (given.fix || !given.ouch)
+		return OUCH_50;
+	return second_of(a, "--ouch", given.ouch, "5.0", "4.2") ? OUCH_42 : OUCH_50;
+}
+
+static int open_link(const struct args *a)
+{
+	int rc;
+
+	g.link = given.fix ? &gateway_fix : &gateway_ouch;
+	if (!given.fix)
+		return 0;
+	rc = gateway_fix_open(&g,
+		second_of(a, "--fix", given.fix, "4.2", "4.4") ? "FIX.4.4" : "FIX.4.2",
+		given.target);
+	if (rc < 0)
+		args_complain(a,
+			rc == -ENOMEM ? "out of memory"
+				      : "--target wants up to 31 letters, not '%s'",
+			given.target);
+	return rc;
+}
+
+static int trade(const struct args *a, enum ouch_version v)
 {
 	const char *names[DESK_SYMBOLS + 1];
 	int status = EXIT_RUNTIME;
 
-	if (desk_open(&g.desk, version, &given.limits, g.numbers.ref_ceiling, "PRCH") < 0) {
+	if (desk_open(&g.desk, v, &given.limits, g.numbers.ref_ceiling, "PRCH") < 0) {
 		args_complain(a, "out of memory");
 		return status;
 	}
 	add_symbols(a, given.symbols, names);
-	if (gateway_feed_open(&g, names) == 0)
+	if (open_link(a) < 0)
+		status = EXIT_USAGE;
+	else if (gateway_feed_open(&g, names) == 0)
 		status = run(a, given.seconds);
 	else
 		args_complain(a, "a symbol stands twice in --symbols, or out of memory");
 	gateway_feed_close(&g);
+	gateway_fix_close(&g);
 	desk_close(&g.desk);
 	return status;
 }
@@ -318,20 +364,21 @@ int main(int argc, char **argv)
 		.app = "perch-gateway",
 		.usage = "--exchange ADDR:PORT --line-a ADDR:PORT [--line-b ADDR:PORT] "
 			 "[--rerequest ADDR:PORT] [--symbols A,B] [--ouch 5.0|4.2] "
+			 "[--fix 4.2|4.4] [--target COMPID] "
 			 "[--login USER:PASSWORD] [--heartbeat-timeout MS] [--strategy NAME] "
 			 "[--store FILE] [--kill cancel|mute] [--for SECONDS] [--max-shares N] "
 			 "[--max-notional N] [--collar-bp N] [--max-open N] [--max-position N] "
 			 "[--max-gross N] [--max-rate N]",
 	};
-	enum ouch_version version;
+	enum ouch_version v;
 	int status;
 
 	args_parse(&a, argc, argv, own);
 	take_options(&a);
-	version = second_of(&a, "--ouch", given.ouch, "5.0", "4.2") ? OUCH_42 : OUCH_50;
+	v = version(&a);
 	if (open_store(&a, given.store) < 0)
 		return EXIT_RUNTIME;
-	status = trade(&a, version);
+	status = trade(&a, v);
 	if (seqstore_close(g.store) < 0) {
 		args_complain(&a, "%s could not be written", given.store);
 		status = EXIT_RUNTIME;

@@ -14,11 +14,29 @@
 #include "apps/feed/feed.h"
 #include "apps/hist.h"
 #include "apps/trade/desk.h"
+#include "apps/trade/fix_order.h"
 #include "apps/trade/seqstore.h"
 #include "apps/trade/session.h"
 #include "apps/trade/strategy.h"
 
-enum { GATEWAY_LINES = 2 };
+enum { GATEWAY_LINES = 2, GATEWAY_FIX_BYTES = 4 * FIX_MESSAGE_MAX };
+
+struct gateway;
+
+/* How orders leave and reports come back. */
+struct gateway_link {
+	/* Over g->conn, until it is over. Returns whether there is a point in trying again. */
+	bool (*session)(struct gateway *g);
+	/* An order through the desk's limits to the connection, in this turn or not at all. */
+	bool (*enter)(struct gateway *g, const struct desk_intent *i);
+	/* Ask for the end of all open orders: in one message, if the protocol has one; one by one.
+	 */
+	bool (*cancel_at_once)(struct gateway *g);
+	void (*cancel_each)(struct gateway *g);
+	/* What it must know again, to g->numbers. */
+	void (*keep)(struct gateway *g);
+};
+extern const struct gateway_link gateway_ouch, gateway_fix;
 
 struct gateway {
 	struct perch *engine;
@@ -28,14 +46,22 @@ struct gateway {
 	_Atomic bool stopping; /* what ends now is no loss */
 
 	/* The session. */
+	const struct gateway_link *link;
 	struct perch_addr exchange;
 	struct soup_login login;
 	struct perch_conn *conn; /* NULL: none */
+	bool broken;		 /* a message left in part: conn only ends now */
 	struct soup_session soup;
+	struct fix_session *fix;
+	struct fix_order_desk fix_orders;
+	char fix_in[GATEWAY_FIX_BYTES]; /* received, from the first whole message on */
+	size_t fix_in_len;
+	bool fix_flushing;
 	struct seqstore *store; /* NULL: nothing is kept */
 	struct seqstore_numbers numbers;
 	uint64_t heard_before; /* reports below this one were heard by an earlier process */
 	char refused_as;       /* enum soup_reason of the last refusal, 0: none */
+	char refusal[128];     /* why there is no point in going on; empty: there is */
 	uint64_t logins, refused, lost, reports, replayed, malformed, sent, send_failed;
 
 	/* The feed. */
@@ -51,12 +77,18 @@ struct gateway {
 	struct hist venue;  /* ns from the message's own time to the order's bytes queued */
 };
 
-/* gateway_session.c: connect, log in, read reports, and begin again. Coroutine. */
+/* gateway_session.c: connect, let the link talk, and begin again. Coroutine. */
 void gateway_session(void *arg);
-/* Bytes of the session to the exchange. They never wait: the desk bounds what is under way. */
+/* Whole messages to the exchange. They never wait: the desk bounds what is under way. A failure is
+ * the end of the connection. */
 bool gateway_send(struct gateway *g, const void *data, size_t len);
 /* The numbers have moved. */
 void gateway_keep(struct gateway *g);
+
+/* gateway_fix.c: version as in fix_config; target is the exchange's CompID. Returns 0 or a negative
+ * errno. After the symbols are known to the desk. */
+int gateway_fix_open(struct gateway *g, const char *version, const char *target);
+void gateway_fix_close(struct gateway *g);
 
 /* gateway_feed.c: one coroutine for each line. */
 int gateway_feed_open(struct gateway *g, const char *const *symbols);

@@ -13,17 +13,12 @@ enum { CHANGED = 64 };
 
 static void order(struct gateway *g, const struct desk_intent *i, const struct perch_datagram *d)
 {
-	uint8_t out[DESK_BYTES];
-	size_t len;
-
 	if (atomic_load_explicit(&g->killed, memory_order_relaxed))
 		desk_kill(&g->desk);
 	if (g->store)
 		g->desk.ref_ceiling = seqstore_ceiling(g->store);
-	if (desk_enter(&g->desk, i, perch_now(), out, &len) != DESK_ok ||
-		!gateway_send(g, out, len))
-		return;
-	hist_record(&g->decide, perch_clock() - d->time_ns);
+	if (g->link->enter(g, i))
+		hist_record(&g->decide, perch_clock() - d->time_ns);
 }
 
 static void look_at(struct gateway *g, unsigned book, const struct perch_datagram *d)

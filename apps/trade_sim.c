@@ -379,6 +379,7 @@ static int open_all(void)
 	unsigned i;
 	int rc = desk_open(&g.desk, OUCH_50, &l, 1, "");
 
+	g.link = &gateway_ouch;
 	g.strategy = strategy_find("every");
 	g.login = (struct soup_login){.username = "perch", .password = "perch"};
 	g.n_lines = GATEWAY_LINES;

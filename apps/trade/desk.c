@@ -227,14 +227,13 @@ static uint64_t *open_side(struct desk *d, const struct desk_order *o)
 	return o->side == 'B' ? &s->open_buy : &s->open_sell;
 }
 
-enum desk_verdict desk_enter(
-	struct desk *d, const struct desk_intent *i, int64_t now_ns, void *out, size_t *len)
+static enum desk_verdict admit(
+	struct desk *d, const struct desk_intent *i, int64_t now_ns, struct desk_order **out)
 {
 	enum desk_verdict v = judge(d, i, now_ns);
 	struct desk_order *o;
 
 	d->verdicts[v]++;
-	*len = 0;
 	if (v != DESK_ok)
 		return v;
 	o = &d->orders[d->next_ref & d->mask];
@@ -247,8 +246,29 @@ enum desk_verdict desk_enter(
 		.sent_ns = now_ns};
 	d->open++;
 	*open_side(d, o) += o->open;
-	*len = patch(d, o, i, out);
+	*out = o;
 	return DESK_ok;
+}
+
+enum desk_verdict desk_enter(
+	struct desk *d, const struct desk_intent *i, int64_t now_ns, void *out, size_t *len)
+{
+	struct desk_order *o;
+	enum desk_verdict v = admit(d, i, now_ns, &o);
+
+	*len = v == DESK_ok ? patch(d, o, i, out) : 0;
+	return v;
+}
+
+enum desk_verdict desk_admit(
+	struct desk *d, const struct desk_intent *i, int64_t now_ns, uint64_t *ref)
+{
+	struct desk_order *o;
+	enum desk_verdict v = admit(d, i, now_ns, &o);
+
+	if (v == DESK_ok)
+		*ref = o->ref;
+	return v;
 }
 
 static struct desk_order *find(struct desk *d, uint64_t ref)
@@ -286,6 +306,32 @@ size_t desk_cancel_all(struct desk *d, uint32_t *cursor, void *out, size_t room)
 		if (d->orders[*cursor].state != DESK_FREE && d->session_open)
 			used += put_cancel(d, &d->orders[*cursor], at + used);
 	return used;
+}
+
+size_t desk_mass_cancel(struct desk *d, void *out)
+{
+	struct ouch m = {.type = OUCH_MASS_CANCEL};
+	uint8_t text[OUCH_MAX];
+
+	if (d->version != OUCH_50 || !d->session_open || d->next_ref >= d->ref_ceiling)
+		return 0;
+	m.ref = d->next_ref++;
+	return soup_put(out, SOUP_UNSEQUENCED, text,
+		(size_t)ouch_encode(d->version, OUCH_CLIENT, &m, text));
+}
+
+const struct desk_order *desk_next_open(struct desk *d, uint32_t *cursor)
+{
+	struct desk_order *o;
+
+	while (*cursor <= d->mask) {
+		o = &d->orders[(*cursor)++];
+		if (o->state != DESK_FREE) {
+			o->state = DESK_CANCELING;
+			return o;
+		}
+	}
+	return NULL;
 }
 
 /* ---- reports -------------------------------------------------------------------------------- */
@@ -345,13 +391,16 @@ static struct desk_order *adopt(struct desk *d, const struct ouch *m)
 
 int desk_report(struct desk *d, const struct ouch *m)
 {
-	struct desk_order *o = m->type == OUCH_SYSTEM ? NULL : find(d, ref_of(d, m));
+	struct desk_order *o;
 
+	if (m->type == OUCH_SYSTEM || m->type == OUCH_MASS_CANCELED)
+		return 0;
+	o = find(d, ref_of(d, m));
 	if (!o && m->type == OUCH_ACCEPTED)
 		o = adopt(d, m);
 	if (!o) {
-		d->unknown += m->type != OUCH_SYSTEM;
-		return m->type == OUCH_SYSTEM ? 0 : -ENOENT;
+		d->unknown++;
+		return -ENOENT;
 	}
 	switch (m->type) {
 	case OUCH_ACCEPTED: accept(d, o, m); break;

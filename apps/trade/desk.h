@@ -117,12 +117,24 @@ static inline void desk_reference(struct desk *d, uint16_t symbol, uint64_t pric
 enum desk_verdict desk_enter(
 	struct desk *d, const struct desk_intent *i, int64_t now_ns, void *out, size_t *len);
 
+/* The same, but the caller writes the order, with this reference, in a protocol of its own. */
+enum desk_verdict desk_admit(
+	struct desk *d, const struct desk_intent *i, int64_t now_ns, uint64_t *ref);
+
 /* Ask for the end of an order: the packet to out[DESK_BYTES]. Returns its length; 0: not open. */
 size_t desk_cancel(struct desk *d, uint64_t ref, void *out);
 
 /* Ask for the end of every open order, as packets in out while they fit. *cursor begins at 0.
  * Returns the bytes; 0 when all have been asked for. Works with the kill switch on. */
 size_t desk_cancel_all(struct desk *d, uint32_t *cursor, void *out, size_t room);
+
+/* Ask for the end of all of them in one packet, where the protocol has that (OUCH 5.0). Returns its
+ * length; 0: it has not, or no session, or no reference for it. Works with the kill switch on. */
+size_t desk_mass_cancel(struct desk *d, void *out);
+
+/* The next open order, for who writes the cancel in a protocol of its own: it counts as asked for.
+ * *cursor begins at 0. NULL: there are no more. */
+const struct desk_order *desk_next_open(struct desk *d, uint32_t *cursor);
 
 /* What the venue says. An acceptance of an order that the desk does not know is of an earlier life
  * and adopted, so that all reports of a session, from the first, make positions and open orders

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * FIX messages as text: framing, fields, numbers and times.
  */
-#include "apps/trade/fix.h"
+#include "apps/trade/fix_inside.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SOH = 1, TRAILER = 7 /* "10=ccc" and its SOH */ };
+enum { TRAILER = 7 /* "10=ccc" and its SOH */ };
 
 #define SECOND_NS INT64_C(1000000000)
 
@@ -26,7 +26,7 @@ static size_t resync(const char *data, size_t len)
 	return len;
 }
 
-static uint8_t sum_of(const char *data, size_t len)
+uint8_t fix_sum(const char *data, size_t len)
 {
 	uint8_t sum = 0;
 	size_t i;
@@ -87,7 +87,7 @@ int64_t fix_parse(const char *data, size_t len, struct fix_message *m, size_t *s
 	m->body_len = body_len;
 	at += body_len;
 	if (data[at - 1] != SOH || memcmp(data + at, "10=", 3) != 0 || data[whole - 1] != SOH ||
-		!number_of(data + at + 3, 3, &sum) || sum != sum_of(data, at) ||
+		!number_of(data + at + 3, 3, &sum) || sum != fix_sum(data, at) ||
 		memcmp(m->body, "35=", 3) != 0)
 		goto garbled;
 	return (int64_t)whole;
@@ -188,20 +188,35 @@ void fix_put_price(struct fix_body *b, unsigned tag, uint64_t price)
 	fix_put(b, tag, text);
 }
 
+static void put_digits(char *at, unsigned width, uint64_t value)
+{
+	for (; width > 0; value /= 10)
+		at[--width] = (char)('0' + value % 10);
+}
+
 /* Civil date from days since 1970-01-01 (Hinnant 2013, for the time after that). */
-void fix_put_time(struct fix_body *b, unsigned tag, int64_t utc_ns)
+void fix_time_text(char *out, int64_t utc_ns)
 {
 	uint64_t ms = (uint64_t)utc_ns / 1000000, s = ms / 1000, z = s / 86400 + 719468;
 	uint64_t era = z / 146097, doe = z % 146097;
 	uint64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
 	uint64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
-	unsigned day = (unsigned)(doy - (153 * mp + 2) / 5 + 1),
-		 month = (unsigned)(mp < 10 ? mp + 3 : mp - 9);
-	char text[32];
+	uint64_t month = mp < 10 ? mp + 3 : mp - 9;
 
-	snprintf(text, sizeof(text), "%04u%02u%02u-%02u:%02u:%02u.%03u",
-		(unsigned)(yoe + era * 400 + (month <= 2)) % 10000, month, day,
-		(unsigned)(s / 3600 % 24), (unsigned)(s / 60 % 60), (unsigned)(s % 60),
-		(unsigned)(ms % 1000));
+	memcpy(out, "YYYYMMDD-HH:MM:SS.mmm", FIX_TIME + 1);
+	put_digits(out, 4, yoe + era * 400 + (month <= 2));
+	put_digits(out + 4, 2, month);
+	put_digits(out + 6, 2, doy - (153 * mp + 2) / 5 + 1);
+	put_digits(out + 9, 2, s / 3600 % 24);
+	put_digits(out + 12, 2, s / 60 % 60);
+	put_digits(out + 15, 2, s % 60);
+	put_digits(out + 18, 3, ms % 1000);
+}
+
+void fix_put_time(struct fix_body *b, unsigned tag, int64_t utc_ns)
+{
+	char text[FIX_TIME + 1];
+
+	fix_time_text(text, utc_ns);
 	fix_put(b, tag, text);
 }

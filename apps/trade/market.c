@@ -403,6 +403,17 @@ static void replace(struct market *m, int account, const struct ouch *in, int64_
 	place(m, account, &order, (uint16_t)symbol, &old, now_ns);
 }
 
+static void cancel_many(struct market *m, int account, const struct ouch *in, int64_t now_ns)
+{
+	struct ouch r = *in;
+
+	if (was_seen(m, account, in))
+		return;
+	r.type = OUCH_MASS_CANCELED;
+	report(m, account, &r, now_ns);
+	market_cancel_all(m, account, in->symbol[0] ? in->symbol : NULL, 'U', now_ns);
+}
+
 /* 5.0 account query: the next reference that will do. */
 static void answer_query(struct market *m, int account, int64_t now_ns)
 {
@@ -424,6 +435,7 @@ void market_input(struct market *m, int account, const void *data, size_t len, i
 	case OUCH_CANCEL: cancel(m, account, &in, now_ns); break;
 	case OUCH_REPLACE: replace(m, account, &in, now_ns); break;
 	case OUCH_QUERY: answer_query(m, account, now_ns); break;
+	case OUCH_MASS_CANCEL: cancel_many(m, account, &in, now_ns); break;
 	default: /* modify, trade now: this venue has neither */ m->counters.malformed++; break;
 	}
 }
@@ -449,14 +461,17 @@ int market_house_cancel(struct market *m, uint64_t order, int64_t now_ns)
 	return rc;
 }
 
-void market_cancel_all(struct market *m, int account, int64_t now_ns)
+void market_cancel_all(
+	struct market *m, int account, const char *symbol, char reason, int64_t now_ns)
 {
-	uint32_t i;
+	int only = symbol ? match_symbol_find(m->match, symbol) : 0;
+	const struct standing *s;
 
-	for (i = 0; i < m->cfg.max_orders; i++)
-		if (m->standing[i].number && m->standing[i].account == account) {
-			match_cancel(m->match, m->standing[i].number, 0);
-			tell_all(m, 'D', now_ns);
+	m->counters.mass_cancels++;
+	for (s = m->standing; s < m->standing + m->cfg.max_orders; s++)
+		if (s->number && s->account == account && (!symbol || s->symbol == only)) {
+			match_cancel(m->match, s->number, 0);
+			tell_all(m, reason, now_ns);
 		}
 }
 

@@ -37,7 +37,8 @@ enum market_reject {
 };
 
 struct market_counters {
-	uint64_t orders, executions, cancels, rejects, retransmitted, malformed, unknown_orders;
+	uint64_t orders, executions, cancels, rejects, retransmitted, malformed, unknown_orders,
+		mass_cancels;
 };
 
 struct market;
@@ -64,8 +65,10 @@ uint64_t market_house(struct market *m, uint16_t symbol, char side, uint32_t sha
 /* Take one off. Returns 0 or -ENOENT. */
 int market_house_cancel(struct market *m, uint64_t order, int64_t now_ns);
 
-/* All orders of an account, as after a lost connection. */
-void market_cancel_all(struct market *m, int account, int64_t now_ns);
+/* All orders of an account, of one symbol or of all (NULL); reason as reports have it: D after a
+ * lost connection, U when the account asks for it. */
+void market_cancel_all(
+	struct market *m, int account, const char *symbol, char reason, int64_t now_ns);
 
 const struct archive *market_reports(const struct market *m, int account);
 const struct archive *market_feed(const struct market *m);

@@ -117,6 +117,7 @@ static const struct message client_50[] = {
 	{'X', 9, {REF, SHARES}},
 	{'M', 10, {REF, SIDE, SHARES}},
 	{'Q', 1, {0}},
+	{'C', 19, {REF, F(FIRM), SYMBOL, TAGS}},
 	{0, 0, {0}},
 };
 
@@ -140,6 +141,7 @@ static const struct message server_50[] = {
 	{'M', 18, {TIME, REF, SIDE, SHARES}},
 	{'R', 16, {TIME, REF, F(REASON), TAGS}},
 	{'Q', 13, {TIME, REF}},
+	{'X', 27, {TIME, REF, F(FIRM), SYMBOL, TAGS}},
 	{0, 0, {0}},
 };
 

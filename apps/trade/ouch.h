@@ -19,8 +19,9 @@ enum ouch_client_type {
 	OUCH_REPLACE = 'U',
 	OUCH_CANCEL = 'X',
 	OUCH_MODIFY = 'M',
-	OUCH_TRADE_NOW = 'N', /* 4.2 */
-	OUCH_QUERY = 'Q',     /* 5.0 */
+	OUCH_TRADE_NOW = 'N',	/* 4.2 */
+	OUCH_QUERY = 'Q',	/* 5.0 */
+	OUCH_MASS_CANCEL = 'C', /* 5.0: all orders of a firm, a symbol; blank: of every one */
 };
 
 enum ouch_server_type {
@@ -41,6 +42,8 @@ enum ouch_server_type {
 	OUCH_TRADE_NOW_DONE = 'N', /* 4.2 */
 	OUCH_RESTATED = 'R',	   /* 5.0 */
 	OUCH_QUERY_ANSWER = 'Q',   /* 5.0 */
+	OUCH_MASS_CANCELED =
+		'X', /* 5.0: the request was taken; each order has a report of its own */
 };
 
 enum { OUCH_MAX = 80 + 256 }; /* the longest message that is encoded here, appendage included */
@@ -58,7 +61,7 @@ struct ouch {
 	uint64_t price;
 	char tif;	/* 5.0: time in force: 0 day, 3 IOC, ... */
 	uint64_t tif_s; /* 4.2: seconds; 0 IOC, 99998 market hours, 99999 system hours */
-	char firm[5];	/* 4.2 */
+	char firm[5];	/* 4.2; 5.0: of a mass cancel */
 	char display, capacity, iso, cross, customer;
 	uint64_t min_shares; /* 4.2 */
 	uint64_t order_ref;  /* the venue's */

@@ -40,7 +40,7 @@ struct seqstore {
 	_Atomic bool stop;
 	_Atomic uint64_t version; /* odd while the words change */
 	_Atomic uint64_t words[WORDS];
-	_Atomic uint64_t ceiling;
+	_Atomic uint64_t ceiling, fix_ceiling;
 	uint64_t turn, written; /* the thread's: copies so far; the version in the file */
 	int error;
 };
@@ -96,6 +96,7 @@ static int write_copy(struct seqstore *s, const struct seqstore_numbers *numbers
 		return -errno;
 	s->turn = c.turn;
 	atomic_store(&s->ceiling, numbers->ref_ceiling);
+	atomic_store(&s->fix_ceiling, numbers->fix_ceiling);
 	return 0;
 }
 
@@ -168,6 +169,11 @@ uint64_t seqstore_ceiling(const struct seqstore *s)
 	return atomic_load_explicit(&s->ceiling, memory_order_relaxed);
 }
 
+uint64_t seqstore_fix_ceiling(const struct seqstore *s)
+{
+	return atomic_load_explicit(&s->fix_ceiling, memory_order_relaxed);
+}
+
 /* ---- open and close ------------------------------------------------------------------------- */
 
 /* The thread blocks all signals: they are the app's. */
@@ -202,6 +208,7 @@ int seqstore_open(struct seqstore **out, const char *path, struct seqstore_numbe
 	if (rc < 0)
 		goto unusable;
 	atomic_store(&s->ceiling, restored->ref_ceiling);
+	atomic_store(&s->fix_ceiling, restored->fix_ceiling);
 	seqstore_post(s, restored);
 	s->written = atomic_load(&s->version);
 	rc = start_thread(s);

@@ -43,10 +43,21 @@ static bool every(const struct tick *last, const struct tick *now, struct desk_i
 	return order->price && (buy || now->bid != last->bid);
 }
 
+/* A lot that waits far behind the best bid, for every move of it. */
+static bool rest(const struct tick *last, const struct tick *now, struct desk_intent *order)
+{
+	*order = (struct desk_intent){.symbol = now->symbol,
+		.side = 'B',
+		.shares = LOT,
+		.price = now->bid - now->bid / 50};
+	return now->bid && now->bid != last->bid;
+}
+
 static const struct strategy strategies[] = {
 	{"none", "watches", nothing},
 	{"take", "takes a lot of every better price", take},
 	{"every", "sends an order at every move of the top", every},
+	{"rest", "leaves orders behind the best bid", rest},
 };
 
 enum { N = sizeof(strategies) / sizeof(strategies[0]) };
@@ -63,5 +74,5 @@ const struct strategy *strategy_find(const char *name)
 
 const char *strategy_names(void)
 {
-	return "none, take, every";
+	return "none, take, every, rest";
 }

@@ -249,6 +249,32 @@ static void killed(void)
 	desk_close(&d);
 }
 
+/* One message where the protocol has one, with a reference of its own. */
+static void killed_at_once(void)
+{
+	const struct desk_limits none = {0};
+	uint8_t out[DESK_BYTES];
+	struct ouch m;
+
+	begin(OUCH_50, &none);
+	enter(1, 1);
+	desk_kill(&d);
+	CU_ASSERT_EQUAL(desk_mass_cancel(&d, out), SOUP_HEAD + 19);
+	CU_ASSERT_EQUAL(ouch_decode(OUCH_50, OUCH_CLIENT, out + SOUP_HEAD, 19, &m), 0);
+	CU_ASSERT(m.type == OUCH_MASS_CANCEL && m.ref == 114 && !m.symbol[0] && !m.firm[0]);
+	CU_ASSERT_EQUAL(report(OUCH_MASS_CANCELED, 114, 0), 0);
+	CU_ASSERT_EQUAL(d.unknown, 0);
+	d.ref_ceiling = 115;
+	CU_ASSERT_EQUAL(desk_mass_cancel(&d, out), 0);
+	d.ref_ceiling = UINT64_MAX;
+	d.session_open = false;
+	CU_ASSERT_EQUAL(desk_mass_cancel(&d, out), 0);
+	desk_close(&d);
+	begin(OUCH_42, &none);
+	CU_ASSERT_EQUAL(desk_mass_cancel(&d, out), 0);
+	desk_close(&d);
+}
+
 static void no_session_no_reference(void)
 {
 	const struct desk_limits none = {0};
@@ -275,6 +301,7 @@ int main(int argc, char **argv)
 		{"an earlier life", an_earlier_life},
 		{"tokens of 4.2", tokens_of_42},
 		{"killed", killed},
+		{"killed at once", killed_at_once},
 		{"no session, no reference", no_session_no_reference},
 		{NULL, NULL},
 	};

@@ -24,7 +24,7 @@
 #include <quickfix/SocketAcceptor.h>
 
 extern "C" {
-#include "apps/trade/fix.h"
+#include "apps/trade/fix_order.h"
 }
 
 /* ---- QuickFIX's side: answers each order with a report of the same ClOrdID -------------------- */
@@ -33,6 +33,8 @@ class Venue : public FIX::Application {
       public:
 	std::mutex lock;
 	std::vector<std::string> orders, heartbeats;
+	double last_price = 0, last_shares = 0;
+	std::string last_symbol;
 
 	void onCreate(const FIX::SessionID &) override {}
 	void onLogon(const FIX::SessionID &) override {}
@@ -55,6 +57,9 @@ class Venue : public FIX::Application {
 		{
 			std::lock_guard<std::mutex> held(lock);
 			orders.push_back(m.getField(11));
+			last_price = FIX::DoubleConvertor::convert(m.getField(44));
+			last_shares = FIX::DoubleConvertor::convert(m.getField(38));
+			last_symbol = m.getField(55);
 		}
 		report.getHeader().setField(35, "8");
 		report.setField(11, m.getField(11));
@@ -208,6 +213,34 @@ static void check(bool ok, const char *version, const char *what)
 		printf("  FAIL %s: %s\n", version, what);
 }
 
+/* An order that was written once and patched is one to QuickFIX, too; and so it is again. */
+static void prepared(client &c, Venue &venue, const char *v)
+{
+	const struct desk_limits none = {};
+	struct desk_intent i = {};
+	struct fix_order_desk orders;
+	struct desk *d = new desk();
+
+	i.side = 'B';
+	i.shares = 225;
+	i.price = 630200;
+	desk_open(d, OUCH_50, &none, 1, "");
+	desk_symbol(d, "CVLT");
+	check(fix_order_open(&orders, v, c.s, d) == 0, v, "prepared orders");
+	fix_order_enter(&orders, &i, 71, now_ns()); /* never arrives at first */
+	lose_output(c);
+	i.shares = 300;
+	fix_order_enter(&orders, &i, 72, now_ns());
+	check(until(c, [&] { return venue.count() == 8; }), v, "prepared orders arrive");
+	check(venue.orders[6] == "00000000000071" && venue.orders[7] == "00000000000072", v,
+		"their references");
+	check(venue.last_price == 63.02 && venue.last_shares == 300 && venue.last_symbol == "CVLT",
+		v, "their fields");
+	fix_order_close(&orders);
+	desk_close(d);
+	delete d;
+}
+
 static void converse(client &c, Venue &venue, const FIX::SessionID &id, const char *v)
 {
 	fix_connected(c.s, now_ns());
@@ -239,6 +272,7 @@ static void converse(client &c, Venue &venue, const FIX::SessionID &id, const ch
 		"the order of those");
 	check(fix_counters(c.s)->gaps == 1, v, "one gap");
 
+	prepared(c, venue, v);
 	fix_log_out(c.s, "done", now_ns());
 	check(until(c, [&] { return c.out; }), v, "logout");
 }

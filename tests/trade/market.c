@@ -264,10 +264,41 @@ static void ioc_and_no_room(void)
 	}
 	enter(0, ref, 'B', 1, 1);
 	CU_ASSERT_EQUAL(expect(0, 'J', ref, 0).reason_code, 6);
-	market_cancel_all(m, 0, 42);
+	market_cancel_all(m, 0, NULL, 'D', 42);
 	enter(0, ref + 1, 'B', 1, 1);
 	told[0] += 64;
 	expect(0, 'A', ref + 1, 1);
+	market_close(m);
+}
+
+/* One message for all: of one account, of one symbol if it is named. */
+static void mass_cancel(void)
+{
+	struct ouch all = {.type = OUCH_MASS_CANCEL, .ref = 10}, one = all,
+		    o = order(3, 'B', 5, 50);
+
+	begin(OUCH_50);
+	market_symbol(m, "AAPL", 0);
+	enter(0, 1, 'B', 10, 50);
+	enter(1, 1, 'B', 10, 50);
+	memcpy(o.symbol, "AAPL", 5);
+	send(0, &o);
+	told[0] += 2;
+	told[1] += 1;
+	memcpy(one.symbol, "AAPL", 5);
+	send(0, &one);
+	expect(0, 'X', 10, 0);
+	expect(0, 'C', 3, 5);
+	expect_quiet(0);
+	send(0, &all); /* the reference was there before: it was sent again */
+	expect_quiet(0);
+	all.ref = 11;
+	send(0, &all);
+	expect(0, 'X', 11, 0);
+	CU_ASSERT_EQUAL(expect(0, 'C', 1, 10).reason, 'U');
+	expect_quiet(0);
+	expect_quiet(1);
+	CU_ASSERT_EQUAL(market_counters(m)->mass_cancels, 2);
 	market_close(m);
 }
 
@@ -329,6 +360,7 @@ int main(int argc, char **argv)
 		{"rejects", rejects},
 		{"sent again", sent_again},
 		{"ioc and no room", ioc_and_no_room},
+		{"mass cancel", mass_cancel},
 		{"logins", logins},
 		{"the public sees the book", the_public_sees_the_book},
 		{NULL, NULL},

@@ -20,9 +20,9 @@ static const struct known known[] = {
 	{OUCH_42, OUCH_CLIENT, "OUXMN", {49, 47, 19, 20, 15}},
 	{OUCH_42, OUCH_SERVER, "SAUCDEBGFJPITMN",
 		{10, 66, 80, 28, 37, 40, 32, 45, 41, 24, 23, 23, 36, 28, 23}},
-	{OUCH_50, OUCH_CLIENT, "OUXMQ", {47, 40, 9, 10, 1}},
-	{OUCH_50, OUCH_SERVER, "SAUCDEBFJPITMRQ",
-		{10, 64, 68, 18, 31, 36, 36, 49, 29, 13, 13, 30, 18, 16, 13}},
+	{OUCH_50, OUCH_CLIENT, "OUXMQC", {47, 40, 9, 10, 1, 19}},
+	{OUCH_50, OUCH_SERVER, "SAUCDEBFJPITMRQX",
+		{10, 64, 68, 18, 31, 36, 36, 49, 29, 13, 13, 30, 18, 16, 13, 27}},
 };
 
 static struct ouch full(char type)

@@ -33,7 +33,7 @@ static struct seqstore_numbers numbers(uint64_t n)
 		.next_in = n,
 		.ref_ceiling = 10 * n,
 		.fix_next_in = n + 1,
-		.fix_next_out = n + 2};
+		.fix_ceiling = n + 2};
 }
 
 static void over_a_close(void)
