@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <rte_byteorder.h>
+
 struct perch_ip {
 	union {
 		uint8_t b[16];
@@ -24,7 +26,7 @@ static inline bool perch_ip_equal(const struct perch_ip *a, const struct perch_i
 
 static inline bool perch_ip_is_v4(const struct perch_ip *a)
 {
-	return a->d[0] == 0 && a->b[8] == 0 && a->b[9] == 0 && a->b[10] == 0xff && a->b[11] == 0xff;
+	return a->d[0] == 0 && a->w[2] == RTE_BE32(0xffff);
 }
 
 static inline bool perch_ip_is_any(const struct perch_ip *a) /* :: or 0.0.0.0 */
@@ -45,11 +47,7 @@ static inline bool perch_ip_is_link_local6(const struct perch_ip *a)
 /* From the four bytes of an IPv4 address in network order. */
 static inline struct perch_ip perch_ip_from_v4(uint32_t be)
 {
-	struct perch_ip a = {.d = {0, 0}};
-
-	a.b[10] = a.b[11] = 0xff;
-	a.w[3] = be;
-	return a;
+	return (struct perch_ip){.w = {0, 0, RTE_BE32(0xffff), be}};
 }
 
 /* From the 16 bytes of an IPv6 address. */

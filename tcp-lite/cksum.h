@@ -12,22 +12,26 @@
 
 #include "tcp-lite/addr.h"
 
+/* Both halves added, twice. A half's own carry comes round as the other's, for the sum is added to
+ * itself turned by half its length. */
 static inline uint16_t perch_cksum_fold(uint64_t sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)((sum & 0xffff) + (sum >> 16));
+	uint32_t half;
+
+	sum += sum << 32 | sum >> 32;
+	half = (uint32_t)(sum >> 32);
+	half += half << 16 | half >> 16;
+	return (uint16_t)(half >> 16);
 }
 
 /* Words of 32 bits, four at a time into sums of 64: RFC 1071 section 2 lets us choose the word. */
 typedef uint64_t perch_cksum_vec __attribute__((vector_size(16)));
 typedef uint64_t perch_cksum_vec_in __attribute__((vector_size(16), aligned(1), may_alias));
 
-/* The sum of len bytes, not complemented, in the order in which they lie; 0 only for zeroes. An
- * eighth of the time of rte_raw_cksum(), which takes two bytes at a time. */
-static inline uint16_t perch_cksum_raw(const void *data, uint32_t len)
+/* The sum of len bytes, to be folded, in the order in which they lie; 0 only for zeroes. An eighth
+ * of the time of rte_raw_cksum(), which takes two bytes at a time. The sums of some gigabytes can
+ * be added before they are folded; all but the last must be of even lengths. */
+static inline uint64_t perch_cksum_sum(const void *data, uint32_t len)
 {
 	const perch_cksum_vec low = {0xffffffff, 0xffffffff};
 	perch_cksum_vec a = {0, 0}, b = {0, 0}, w;
@@ -58,21 +62,34 @@ static inline uint16_t perch_cksum_raw(const void *data, uint32_t len)
 		memcpy(&half, odd, sizeof(half));
 		sum += half;
 	}
-	return perch_cksum_fold(sum);
+	return sum;
+}
+
+static inline uint16_t perch_cksum_raw(const void *data, uint32_t len)
+{
+	return perch_cksum_fold(perch_cksum_sum(data, len));
+}
+
+/* To be folded. The length and the protocol are 32-bit words here; in the IPv4 pseudo-header they
+ * share one, which has the same sum because neither reaches the other's half. */
+static inline uint64_t perch_cksum_pseudo_sum(
+	const struct perch_ip *src, const struct perch_ip *dst, uint8_t proto, uint32_t len)
+{
+	uint64_t sum = rte_cpu_to_be_32(len) + (uint64_t)rte_cpu_to_be_32(proto);
+	unsigned i;
+
+	if (likely(perch_ip_is_v4(dst)))
+		return sum + src->w[3] + dst->w[3];
+	for (i = 0; i < 4; i++)
+		sum += (uint64_t)src->w[i] + dst->w[i];
+	return sum;
 }
 
 /* Not complemented, in network order: what a NIC wants to find in the checksum field. */
 static inline uint16_t perch_cksum_pseudo(
 	const struct perch_ip *src, const struct perch_ip *dst, uint8_t proto, uint32_t len)
 {
-	uint64_t sum = rte_cpu_to_be_32(len) + (uint64_t)rte_cpu_to_be_32(proto);
-	unsigned i;
-
-	/* The length and the protocol are 32-bit words here; in the IPv4 pseudo-header they share
-	 * one, which has the same sum because neither reaches the other's half. */
-	for (i = perch_ip_is_v4(dst) ? 3 : 0; i < 4; i++)
-		sum += (uint64_t)src->w[i] + dst->w[i];
-	return perch_cksum_fold(sum);
+	return perch_cksum_fold(perch_cksum_pseudo_sum(src, dst, proto, len));
 }
 
 /* The sum of all data of m, not complemented. Not by rte_raw_cksum_mbuf(): up to DPDK 22.11 it

@@ -441,15 +441,16 @@ bool perch_ip_tcp_cksum_ok(const struct perch_rx *rx, uint16_t header_len)
 {
 	struct perch_pkt *p = perch_pkt(rx->m);
 	const uint8_t *h = rte_pktmbuf_mtod(rx->m, const uint8_t *);
-	uint32_t sum;
+	uint64_t text, sum;
 	bool ok;
 
 	p->tcp.summed = false;
 	if (verdict_of_nic(rx->m, &ok))
 		return ok;
 	p->tcp.summed = true;
-	p->tcp.sum = perch_cksum_raw(h + header_len, rx->m->data_len - header_len);
-	sum = p->tcp.sum + (uint32_t)perch_cksum_raw(h, header_len);
-	sum += perch_cksum_pseudo(&rx->src, &rx->dst, rx->proto, rx->m->pkt_len);
+	text = perch_cksum_sum(h + header_len, rx->m->data_len - header_len);
+	p->tcp.sum = perch_cksum_fold(text);
+	sum = text + perch_cksum_sum(h, header_len);
+	sum += perch_cksum_pseudo_sum(&rx->src, &rx->dst, rx->proto, rx->m->pkt_len);
 	return perch_cksum_fold(sum) == 0xffff;
 }

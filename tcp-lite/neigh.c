@@ -371,6 +371,17 @@ int perch_neigh_send(
 	return rc;
 }
 
+const struct rte_ether_addr *perch_neigh_ready(
+	struct perch_net *net, const struct perch_path *path)
+{
+	struct perch_neigh *n = perch_neigh_recall(net, path);
+
+	if (unlikely(!n || n->state != PERCH_NEIGH_KNOWN || is_stale(net, n)))
+		return NULL;
+	touch(net->neigh, n, PERCH_NEIGH_FRIEND);
+	return &n->mac;
+}
+
 int perch_neigh_send_group(
 	struct perch_net *net, unsigned ifidx, const struct perch_ip *group, struct rte_mbuf *m)
 {

@@ -87,6 +87,11 @@ int perch_neigh_send(
 int perch_neigh_send_group(
 	struct perch_net *net, unsigned ifidx, const struct perch_ip *group, struct rte_mbuf *m);
 
+/* The MAC address at the end of path, for a packet that goes there now, if nothing else is to be
+ * done: nobody waits for it and nobody doubts it. Else NULL. */
+const struct rte_ether_addr *perch_neigh_ready(
+	struct perch_net *net, const struct perch_path *path);
+
 /* Data that went along path has arrived: its next hop is reachable (RFC 4861 section 7.3.1). */
 void perch_neigh_confirm(struct perch_net *net, const struct perch_path *path);
 

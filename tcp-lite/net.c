@@ -16,6 +16,7 @@
 #include "tcp-lite/mcast.h"
 #include "tcp-lite/nd.h"
 #include "tcp-lite/neigh.h"
+#include "tcp-lite/plain.h"
 #include "tcp-lite/pmtu.h"
 #include "tcp-lite/tcp.h"
 #include "tcp-lite/tcp_cc.h"
@@ -177,6 +178,7 @@ int perch_net_open(struct perch_net **out, void *mem, const struct perch_net_con
 	for (i = 0; i < net->cfg.n_ifs; i++)
 		if (has_ip6(&net->cfg.ifs[i]))
 			net->link_local[i] = link_local_of(&net->cfg.ifs[i].mac);
+	perch_plain_init(net);
 	perch_icmp_init(net, (uint8_t *)mem + l.icmp);
 	perch_neigh_init(net, (uint8_t *)mem + l.neigh);
 	perch_udp_init(net, (uint8_t *)mem + l.udp);
@@ -245,7 +247,8 @@ static void input_stages(
 			rte_prefetch0(rte_pktmbuf_mtod(pkts[i + PREFETCH_AHEAD], const void *));
 		net->rx_bytes += pkts[i]->pkt_len;
 		rx[kept] = (struct perch_rx){.m = pkts[i], .ifidx = (uint8_t)ifidx};
-		kept += perch_ether_parse(net, &rx[kept]);
+		kept += likely(perch_plain_parse(net, &rx[kept])) ||
+			perch_ether_parse(net, &rx[kept]);
 	}
 	for (i = 0; i < kept; i++)
 		if (is_tcp(&rx[i]))

@@ -158,6 +158,11 @@ struct perch_net {
 	struct perch_frag_table *frags;
 	struct perch_pmtu_table *pmtu;
 	struct perch_dad_table *dad;
+	struct { /* what plain.c asks of the configuration */
+		uint32_t first, count; /* our IPv4 addresses; none: no packet is plain */
+		uint32_t hosts;        /* bits of their prefix that name hosts; 0: no broadcasts */
+		uint32_t offloads;     /* enum perch_net_offload */
+	} plain;
 	uint32_t addr_off[PERCH_NET_IFS]; /* bits of addresses not in use; link-local the last */
 	uint16_t ip_id[16]; /* counters of fragmented datagrams, spread over destinations */
 	uint32_t group_gen; /* changes with perch_mcast_macs() */

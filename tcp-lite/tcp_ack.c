@@ -60,6 +60,33 @@ static void take_acked(const struct perch_net *net, struct perch_tcb *c, struct 
 		o->tail = NULL;
 }
 
+/* Does the ACK leave nothing in the outbox, with all calm and cwnd no part of it? So ends every
+ * small exchange. */
+static bool takes_all(const struct perch_outbox *o, const struct perch_tcp_ack *a)
+{
+	return a->s->ack == o->end && !o->unsent && !a->limited && !a->s->opts.n_blocks &&
+		outbox_is_calm(o);
+}
+
+/* What RACK and the scoreboard would note of it would go with the outbox at once. */
+static void take_all(struct perch_net *net, struct perch_tcb *c, struct perch_tcp_ack *a)
+{
+	struct perch_outbox *o = c->outbox;
+	struct rte_mbuf *m, *next;
+
+	for (m = o->head; m; m = next) {
+		struct perch_pkt *p = perch_pkt(m);
+
+		a->segments++;
+		a->sent_ns = p->time_ns;
+		a->again |= p->tcp.sent > 1;
+		next = p->next;
+		rte_pktmbuf_free(m);
+	}
+	o->head = NULL;
+	perch_outbox_free(net, c);
+}
+
 /* Karn: what was sent twice times nothing, unless timestamps tell which of the two it was (RFC 7323
  * section 4); they only tell it to the millisecond. An echo that is older than a round trip and the
  * longest delayed ACK (RFC 1122 section 4.2.3.2) explain answers a copy that came first while its
@@ -131,7 +158,9 @@ void perch_tcp_acked(struct perch_net *net, struct perch_tcb *c, const struct pe
 	struct perch_tcp_ack a = {.s = s, .advance = s->ack - c->snd_una,
 		.limited = cwnd_limited(c, c->snd_nxt - c->snd_una)};
 
-	if (c->outbox)
+	if (likely(c->outbox && takes_all(c->outbox, &a)))
+		take_all(net, c, &a);
+	else if (c->outbox)
 		take_acked(net, c, &a);
 	take_window(c, s); /* asks whether SND.UNA moves */
 	c->snd_una = s->ack;

@@ -73,7 +73,7 @@ void perch_tcp_opts_parse(struct perch_tcp_opts *o, const uint8_t *p, unsigned l
 
 	memset(o, 0, sizeof(*o));
 	/* What nearly every segment looks like (RFC 7323 appendix A). */
-	if (likely(len == TCP_TIMES_BYTES && read32(p) == 0x0101080a)) {
+	if (likely(len == TCP_TIMES_BYTES && read32(p) == rte_be_to_cpu_32(TCP_TIMES_WORD))) {
 		o->has_ts = true;
 		o->ts_val = read32(p + 4);
 		o->ts_ecr = read32(p + 8);

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <rte_byteorder.h>
+
 enum perch_tcp_opt {
 	TCPOPT_END = 0,
 	TCPOPT_PAD = 1,
@@ -20,6 +22,9 @@ enum perch_tcp_opt {
 	TCP_SACK_MAX = 4,       /* blocks that fit; 3 beside timestamps */
 	TCP_TIMES_BYTES = 12,   /* timestamps with their padding */
 };
+
+/* How timestamps begin (RFC 7323 appendix A): padding, kind, length. */
+#define TCP_TIMES_WORD RTE_BE32(TCPOPT_PAD << 24 | TCPOPT_PAD << 16 | TCPOPT_TIMES << 8 | 10)
 
 struct perch_tcp_block {
 	uint32_t from, to;

@@ -3,6 +3,7 @@
  */
 #include <rte_tcp.h>
 
+#include "tcp-lite/plain.h"
 #include "tcp-lite/tcp_inside.h"
 
 enum { RESETS_PER_SECOND = 1000, CHALLENGES_PER_SECOND = 1000 };
@@ -40,6 +41,40 @@ static void push_header(struct rte_mbuf *m, uint16_t lport, uint16_t rport, uint
 	m->l4_len = out->summed ? TCP_HEADER + len : 0;
 }
 
+static uint8_t *put_word(uint8_t *p, uint32_t word, uint64_t *sum)
+{
+	memcpy(p, &word, sizeof(word));
+	*sum += word;
+	return p + sizeof(word);
+}
+
+/* The header of a segment of c as nearly all are: with timestamps, if agreed, and no other option.
+ * The same bytes as push_header's, but in words whose sum is taken on the way. Returns it. */
+static uint64_t push_usual(const struct perch_net *net, const struct perch_tcb *c,
+	struct rte_mbuf *m, const struct outgoing *out)
+{
+	bool times = c->marks & TCB_TS;
+	uint32_t len = TCP_HEADER + (times ? TCP_TIMES_BYTES : 0);
+	const uint16_t fifth[2] = {out->summed ? out->sum : 0, 0}; /* checksum and urgent pointer */
+	uint32_t word;
+	uint64_t sum = 0;
+	uint8_t *p = (uint8_t *)rte_pktmbuf_prepend(m, (uint16_t)len);
+
+	memcpy(&word, fifth, sizeof(word));
+	p = put_word(p, rte_cpu_to_be_32((uint32_t)c->lport << 16 | c->rport), &sum);
+	p = put_word(p, rte_cpu_to_be_32(out->seq), &sum);
+	p = put_word(p, rte_cpu_to_be_32(c->rcv_nxt), &sum);
+	p = put_word(p, rte_cpu_to_be_32(len << 26 | (uint32_t)out->flags << 16 | out->wnd), &sum);
+	p = put_word(p, word, &sum);
+	if (likely(times)) {
+		p = put_word(p, TCP_TIMES_WORD, &sum);
+		p = put_word(p, rte_cpu_to_be_32(tcp_now_ms(net) + c->ts_offset), &sum);
+		put_word(p, rte_cpu_to_be_32(c->ts_recent), &sum);
+	}
+	m->l4_len = out->summed ? len : 0;
+	return sum;
+}
+
 static void set_times(
 	const struct perch_net *net, const struct perch_tcb *c, struct perch_tcp_opts *opts)
 {
@@ -72,34 +107,47 @@ static bool dsack_waits(const struct perch_inbox *in)
 	return in->dsack.from != in->dsack.to;
 }
 
-/* Every segment of a synchronised connection acknowledges and offers a window, so that nothing else
- * needs to. */
-static void send_segment(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m,
-	struct outgoing out)
+/* While something came early, or twice. */
+static void send_with_holes(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m,
+	const struct outgoing *out)
 {
-	bool sacks = c->inbox && (c->inbox->early || dsack_waits(c->inbox));
+	struct perch_tcp_opts opts = {.mss = 0};
 	bool empty = m->pkt_len == 0;
-	struct perch_tcp_opts opts;
 
-	out.flags |= ACK;
-	out.wnd = perch_tcp_offer(net, c);
-	opts.mss = 0;
-	opts.has_scale = opts.sack_ok = opts.has_ts = false;
-	opts.n_blocks = 0;
 	if (c->marks & TCB_TS)
 		set_times(net, c, &opts);
-	if (unlikely(sacks && empty))
+	if (empty)
 		set_blocks(c, &opts);
-	push_header(m, c->lport, c->rport, c->rcv_nxt, &out, &opts);
-	c->rcv_acked = c->rcv_nxt;
-	c->marks &= (uint16_t)~(TCB_ACK_NOW | TCB_ACK_LATER);
-	if (unlikely(sacks) && dsack_waits(c->inbox)) {
+	push_header(m, c->lport, c->rport, c->rcv_nxt, out, &opts);
+	if (dsack_waits(c->inbox)) {
 		if (empty)
 			perch_tcp_dsack_told(net, c);
 		else
 			c->marks |= TCB_ACK_NOW; /* there was no room for it beside data */
 	}
 	send_ip(net, c, m);
+}
+
+/* Every segment of a synchronised connection acknowledges and offers a window, so that nothing else
+ * needs to. */
+static void send_segment(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m,
+	struct outgoing out)
+{
+	uint64_t sum;
+
+	out.flags |= ACK;
+	out.wnd = perch_tcp_offer(net, c);
+	c->rcv_acked = c->rcv_nxt;
+	c->marks &= (uint16_t)~(TCB_ACK_NOW | TCB_ACK_LATER);
+	if (unlikely(c->inbox && (c->inbox->early || dsack_waits(c->inbox)))) {
+		send_with_holes(net, c, m, &out);
+		return;
+	}
+	sum = push_usual(net, c, m, &out);
+	if (likely(perch_plain_send(net, m, &c->laddr, &c->raddr, &c->path, sum)))
+		net->tcp->counters.segs_out++;
+	else
+		send_ip(net, c, m);
 }
 
 static void send_acking(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m,

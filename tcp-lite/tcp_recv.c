@@ -29,8 +29,11 @@ static uint32_t rcvbuf(const struct perch_net *net, const struct perch_tcb *c)
 
 static void tune(const struct perch_net *net, struct perch_tcb *c)
 {
-	uint32_t now = rcvbuf(net, c), since = c->rcv_nxt - (c->rcv_tuned & ~(uint32_t)RCV_DOUBLED);
+	uint32_t since = c->rcv_nxt - (c->rcv_tuned & ~(uint32_t)RCV_DOUBLED), now;
 
+	if (likely(since < RCVBUF_LEAST))
+		return;
+	now = rcvbuf(net, c);
 	if (now == net->cfg.rcvbuf_bytes || (c->inbox && c->inbox->head) || since < now)
 		return;
 	if (since < 2 * now) /* else it is long ago: begin to count */
@@ -552,8 +555,10 @@ void perch_tcp_was_read(struct perch_net *net, struct perch_tcb *c)
 {
 	tidy(net, c);
 	tune(net, c);
-	/* Tell a peer that is held up by our window that there is room again. */
-	if (tcp_receiving(c) && worth_telling(net, c, room_for_more(net, c)))
+	/* Tell a peer that is held up by our window that there is room again, unless an ACK that is
+	 * owed anyhow tells it. */
+	if (!(c->marks & TCB_ACK_NOW) && tcp_receiving(c) &&
+		worth_telling(net, c, room_for_more(net, c)))
 		owe_ack_now(net, c);
 }
 

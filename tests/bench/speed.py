@@ -235,23 +235,47 @@ def stage_cycles(server):
     return {s: server.get(f"stage_{s}_cycles", 0) / packets for s in STAGES} if packets else {}
 
 
-def instructions(_):
-    """Per request and side, by callgrind: 64 connections over net_ring, both engines in turns on
-    one thread. The difference of two lengths leaves out the start."""
+# What perch_lcore_turn calls, by stage; what is not named here is the turn's own.
+CALLS = {"receive": "input", "perch_port_rx": "rx", "perch_net_input": "input",
+         "perch_sched_run": "handlers", "perch_net_output": "output", "perch_port_tx": "tx",
+         "perch_net_next_ready": "wake", "perch_co_prefetch": "wake", "perch_co_wake_id": "wake",
+         "perch_wheel_arm": "timers", "perch_wheel_expire": "timers", "perch_net_expire": "timers",
+         "perch_net_next_arm": "timers", "perch_net_tick": "timers",
+         "perch_sched_advance": "timers"}
+
+
+def callgrind(requests, folder):
+    """(requests answered, instructions of the server in all, and by stage) of one run."""
+    out = pathlib.Path(folder) / "callgrind.out"
+    p = subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}",
+                        "--toggle-collect=turn_of_server", BENCH / "ring_speed", "64", "64", "0",
+                        str(requests)], capture_output=True, text=True, timeout=120, check=False)
+    total = re.search(r"Collected : (\d+)", p.stderr)
+    answered = re.search(r'"requests": (\d+)', p.stdout)
+    if not total or not answered:
+        raise Missing("callgrind did not finish: " + p.stderr.strip()[-100:])
+    names, stages, caller, callee, called = {}, collections.Counter(), "", "", False
+    for line in out.read_text().splitlines():
+        key, _, value = line.partition("=")
+        if key in ("fn", "cfn"):
+            number, _, name = value.partition(" ")
+            name = names.setdefault(number, name).split("'")[0]
+            caller, callee = (name, callee) if key == "fn" else (caller, name)
+        called, was = key == "calls", called
+        if was and caller in ("perch_lcore_turn", "receive") and callee in CALLS:
+            stages[CALLS[callee] if callee != "receive" else "receive"] += int(line.split()[1])
+    stages["input"] = stages.pop("receive", 0) - stages["rx"] or stages["input"]
+    return int(answered.group(1)), int(total.group(1)), stages
+
+
+def instructions(folder):
+    """Per request, of the server alone: 64 connections over net_ring, both engines in turns on one
+    thread, so that they repeat exactly. The difference of two lengths leaves out the start."""
     if not shutil.which("valgrind"):
         raise Missing("valgrind is not installed")
-    counts = []
-    for n in (10000, 30000):
-        p = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
-                            BENCH / "ring_speed", "64", "64", "0", str(n)], capture_output=True,
-                           text=True, timeout=120, check=False)
-        total = re.search(r"Collected : (\d+)", p.stderr)
-        answered = re.search(r'"requests": (\d+)', p.stdout)
-        if not total or not answered:
-            raise Missing("callgrind did not finish: " + p.stderr.strip()[-100:])
-        counts.append((int(total.group(1)), int(answered.group(1))))
-    (i1, n1), (i2, n2) = counts
-    return {"instructions": (i2 - i1) / (n2 - n1) / 2}
+    (n1, i1, s1), (n2, i2, s2) = (callgrind(n, folder) for n in (10000, 30000))
+    stages = {s: (s2[s] - s1[s]) / (n2 - n1) for s in STAGES}
+    return {"instructions": (i2 - i1) / (n2 - n1), "stages": stages}
 
 
 class Sections:
@@ -320,7 +344,7 @@ class Sections:
                                                     kernel=False)}
 
     def instructions(self):
-        """instructions a request and side (callgrind, net_ring)"""
+        """instructions a request, of the server (callgrind, net_ring)"""
         return "instructions", {"perch": lambda: instructions(self.folder)}
 
 
@@ -368,6 +392,9 @@ def show(title, kind, results):
         if "latency_ns" in last and kind != "gbit_per_s":
             us = {k: last["latency_ns"][k] / 1e3 for k in ("p50", "p99", "p99.9")}
             print("    " + ", ".join(f"{k} {v:.2f} us" for k, v in us.items()))
+        if "stages" in last:
+            print("    by stage: " + ", ".join(f"{k} {v:.0f}" for k, v in last["stages"].items()) +
+                  f"; the rest {last['figure'] - sum(last['stages'].values()):.0f}")
         cycles = stage_cycles(last.get("server", last))
         if cycles:
             print("    cycles a packet: " + ", ".join(f"{k} {v:.0f}" for k, v in cycles.items()) +
