@@ -16,6 +16,7 @@
 #include "apps/exchange_fix.h"
 #include "apps/feed/mold.h"
 #include "apps/feed/place.h"
+#include "apps/glimpse.h"
 #include "apps/trade/market.h"
 #include "apps/trade/session.h"
 #include "apps/trade/text.h"
@@ -25,7 +26,8 @@ enum {
 	PACKET_BYTES = 1400, /* of a MoldUDP64 packet */
 	WRITE_BYTES = 16384, /* of reports in one write */
 	LINES = 2,
-	HOUSE_ORDERS = 256, /* of the house at a time */
+	HOUSE_ORDERS = 256,    /* of the house at a time */
+	BOOK_ORDERS = 1 << 17, /* more than can rest */
 };
 
 #define SECOND_NS INT64_C(1000000000)
@@ -53,7 +55,10 @@ static struct exchange {
 	unsigned n_lines;
 	struct perch_udp *udp, *rerequests_udp; /* what comes from whom must be told apart */
 	struct perch_ref publisher;
-	uint64_t published; /* the feed's next message to go */
+	uint64_t published;  /* the feed's next message to go */
+	struct books *books; /* what the feed has made, below `booked`; NULL: no snapshots */
+	uint64_t booked, glimpse_port;
+	struct glimpse_server glimpse;
 	uint64_t rerequest_port, house_per_second, seed;
 	uint64_t refused_seats, refused_logins, protocol_errors, rerequests, replayed, packets;
 } x;
@@ -255,6 +260,34 @@ static void send_packet(uint64_t first, const struct perch_addr *only)
 	x.packets++;
 }
 
+/* The books as the feed has made them so far, for a snapshot. */
+static void book_on(void)
+{
+	const struct archive *feed = market_feed(x.market);
+	const void *data;
+	size_t len;
+
+	for (; x.booked < archive_next(feed); x.booked++) {
+		data = archive_get(feed, x.booked, &len);
+		if (data)
+			books_apply(x.books, data, len);
+	}
+}
+
+static int open_books(void)
+{
+	const struct books_config cfg = {
+		.max_books = MATCH_SYMBOLS, .max_orders = BOOK_ORDERS, .max_levels = BOOK_ORDERS};
+	int rc = books_open(&x.books, &cfg);
+
+	x.booked = 1;
+	x.glimpse = (struct glimpse_server){.books = x.books,
+		.feed = market_feed(x.market),
+		.session = &x.session,
+		.refresh = book_on};
+	return rc < 0 ? rc : glimpse_open(&x.glimpse, MATCH_SYMBOLS, BOOK_ORDERS);
+}
+
 /* What has happened goes out at once; a heartbeat after a second in which nothing has. */
 static void publish(void *arg)
 {
@@ -265,6 +298,8 @@ static void publish(void *arg)
 		do
 			send_packet(x.published, NULL);
 		while (x.published < archive_next(market_feed(x.market)));
+		if (x.books)
+			book_on();
 		rc = perch_park(perch_now() + SECOND_NS);
 	} while (rc >= 0 || rc == -ETIMEDOUT);
 }
@@ -385,6 +420,8 @@ static void summary(void)
 	       ", logins refused %" PRIu64 ", protocol errors %" PRIu64 ", no seat %" PRIu64 "\n",
 		archive_next(market_feed(x.market)) - 1, x.packets, x.rerequests, x.replayed,
 		x.refused_logins, x.protocol_errors, x.refused_seats);
+	if (x.glimpse_port)
+		printf("perch-exchange: snapshots %" PRIu64 "\n", x.glimpse.served);
 	exchange_fix_summary();
 }
 
@@ -421,6 +458,9 @@ static int serve_all(const struct args *a, uint64_t port, unsigned symbols)
 	if (rc == 0 && fix_version)
 		rc = perch_listen(engine, NULL, (uint16_t)fix_port, exchange_fix_serve, NULL);
 	configure_fix();
+	if (rc == 0 && x.glimpse_port)
+		rc = perch_listen(
+			engine, NULL, (uint16_t)x.glimpse_port, glimpse_serve, &x.glimpse);
 	if (rc == 0)
 		rc = perch_start(engine, 0, begin, (void *)(uintptr_t)symbols, 0);
 	if (rc == 0) {
@@ -529,6 +569,7 @@ int main(int argc, char **argv)
 		{"--line-a", ARGS_TEXT, &line_a, 0, 0},
 		{"--line-b", ARGS_TEXT, &line_b, 0, 0},
 		{"--rerequest-port", ARGS_NUMBER, &x.rerequest_port, 1, UINT16_MAX},
+		{"--glimpse-port", ARGS_NUMBER, &x.glimpse_port, 1, UINT16_MAX},
 		{"--house", ARGS_NUMBER, &x.house_per_second, 1, 10000000},
 		{"--cancel-on-disconnect", ARGS_FLAG, &cancel, 0, 0},
 		{NULL, ARGS_FLAG, NULL, 0, 0},
@@ -538,7 +579,8 @@ int main(int argc, char **argv)
 		.usage = "[--port N] [--ouch 5.0|4.2] [--fix 4.2|4.4] [--fix-port N] "
 			 "[--symbols A,B] [--accounts USER:PASSWORD] "
 			 "[--session NAME] [--line-a ADDR:PORT] [--line-b ADDR:PORT] "
-			 "[--rerequest-port N] [--house ORDERS/S] [--cancel-on-disconnect]",
+			 "[--rerequest-port N] [--glimpse-port N] [--house ORDERS/S] "
+			 "[--cancel-on-disconnect]",
 	};
 	struct market_config cfg = {0};
 	int n, status;
@@ -560,6 +602,10 @@ int main(int argc, char **argv)
 		return EXIT_RUNTIME;
 	}
 	x.published = 1;
+	if (x.glimpse_port && open_books() < 0) {
+		args_complain(&a, "out of memory");
+		return EXIT_RUNTIME;
+	}
 	x.cancel_on_disconnect = cancel;
 	x.session = mold_session(x.session_text);
 	x.seed = a.cfg.seed ? a.cfg.seed : 1;
@@ -570,6 +616,8 @@ int main(int argc, char **argv)
 	market_phase(x.market, true, 0);
 	status = serve_all(&a, port, (unsigned)n);
 	exchange_fix_close();
+	glimpse_close(&x.glimpse);
+	books_close(x.books);
 	market_close(x.market);
 	return status;
 }

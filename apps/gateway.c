@@ -233,8 +233,8 @@ static int open_store(const struct args *a, const char *path)
 
 /* The command line as it was given. */
 static struct given {
-	const char *exchange, *line_a, *line_b, *rerequest, *symbols, *ouch, *fix, *target, *login,
-		*strategy, *store, *kill;
+	const char *exchange, *line_a, *line_b, *rerequest, *glimpse, *symbols, *ouch, *fix,
+		*target, *login, *strategy, *store, *kill;
 	uint64_t beat_ms, seconds, open, rate;
 	struct desk_limits limits;
 } given = {.symbols = "PERCH",
@@ -250,6 +250,8 @@ static const struct args_option own[] = {
 	{"--line-a", ARGS_TEXT, &given.line_a, 0, 0},
 	{"--line-b", ARGS_TEXT, &given.line_b, 0, 0},
 	{"--rerequest", ARGS_TEXT, &given.rerequest, 0, 0},
+	{"--glimpse", ARGS_TEXT, &given.glimpse, 0, 0},
+	{"--snapshot-over", ARGS_NUMBER, &g.snapshot_over, 1, UINT64_C(1) << 40},
 	{"--symbols", ARGS_TEXT, &given.symbols, 0, 0},
 	{"--ouch", ARGS_TEXT, &given.ouch, 0, 0},
 	{"--fix", ARGS_TEXT, &given.fix, 0, 0},
@@ -293,6 +295,8 @@ static void take_options(const struct args *a)
 		want_addr(a, "--line-b", given.line_b, &g.lines[g.n_lines++]);
 	if (given.rerequest)
 		want_addr(a, "--rerequest", given.rerequest, &g.rerequest);
+	if (given.glimpse)
+		want_addr(a, "--glimpse", given.glimpse, &g.glimpse);
 	take_login(a, given.login);
 	g.login.beat_ms = (uint32_t)given.beat_ms;
 	kill_mutes = second_of(a, "--kill", given.kill, "cancel", "mute");
@@ -363,7 +367,8 @@ int main(int argc, char **argv)
 	struct args a = {
 		.app = "perch-gateway",
 		.usage = "--exchange ADDR:PORT --line-a ADDR:PORT [--line-b ADDR:PORT] "
-			 "[--rerequest ADDR:PORT] [--symbols A,B] [--ouch 5.0|4.2] "
+			 "[--rerequest ADDR:PORT] [--glimpse ADDR:PORT] [--snapshot-over N] "
+			 "[--symbols A,B] [--ouch 5.0|4.2] "
 			 "[--fix 4.2|4.4] [--target COMPID] "
 			 "[--login USER:PASSWORD] [--heartbeat-timeout MS] [--strategy NAME] "
 			 "[--store FILE] [--kill cancel|mute] [--for SECONDS] [--max-shares N] "

@@ -65,10 +65,15 @@ struct gateway {
 	uint64_t logins, refused, lost, reports, replayed, malformed, sent, send_failed;
 
 	/* The feed. */
-	struct perch_addr lines[GATEWAY_LINES], rerequest;
+	struct perch_addr lines[GATEWAY_LINES], rerequest, glimpse; /* port 0: there is none */
+	uint64_t snapshot_over; /* holes of more units are left to a snapshot */
 	unsigned n_lines;
 	struct perch_udp *udp[GATEWAY_LINES];
 	struct feed *feed;
+	struct perch_ref timer, snapper;
+	int64_t armed_ns; /* when the timer will wake */
+	unsigned feed_sessions;
+	bool snapshot_wanted;
 	struct books *books;
 	uint16_t symbol_of[DESK_SYMBOLS]; /* the desk's symbol of each book */
 	struct tick last[DESK_SYMBOLS];	  /* by the desk's symbol */
@@ -90,7 +95,7 @@ void gateway_keep(struct gateway *g);
 int gateway_fix_open(struct gateway *g, const char *version, const char *target);
 void gateway_fix_close(struct gateway *g);
 
-/* gateway_feed.c: one coroutine for each line. */
+/* gateway_feed.c: one coroutine for each line, one for its timer, one for snapshots. */
 int gateway_feed_open(struct gateway *g, const char *const *symbols);
 void gateway_feed(void *arg);
 void gateway_feed_close(struct gateway *g);

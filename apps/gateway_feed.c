@@ -6,6 +6,7 @@
 
 #include "apps/feed/place.h"
 #include "apps/gateway.h"
+#include "apps/glimpse.h"
 
 enum { CHANGED = 64 };
 
@@ -21,23 +22,30 @@ static void order(struct gateway *g, const struct desk_intent *i, const struct p
 		hist_record(&g->decide, perch_clock() - d->time_ns);
 }
 
-static void look_at(struct gateway *g, unsigned book, const struct perch_datagram *d)
+static void see(struct gateway *g, unsigned book, struct tick *now)
 {
 	uint16_t symbol = g->symbol_of[book];
-	struct desk_intent intent;
 	struct book_top top;
-	struct tick now;
 
 	books_top(g->books, book, &top);
-	now = (struct tick){.symbol = symbol,
+	*now = (struct tick){.symbol = symbol,
 		.bid = top.side[BOOK_BUY].price,
 		.ask = top.side[BOOK_SELL].price,
 		.bid_shares = top.side[BOOK_BUY].shares,
 		.ask_shares = top.side[BOOK_SELL].shares};
-	g->ticks++;
-	if (now.bid || now.ask)
+	if (now->bid || now->ask)
 		desk_reference(&g->desk, symbol,
-			now.bid && now.ask ? (now.bid + now.ask) / 2 : now.bid + now.ask);
+			now->bid && now->ask ? (now->bid + now->ask) / 2 : now->bid + now->ask);
+}
+
+static void look_at(struct gateway *g, unsigned book, const struct perch_datagram *d)
+{
+	uint16_t symbol = g->symbol_of[book];
+	struct desk_intent intent;
+	struct tick now;
+
+	see(g, book, &now);
+	g->ticks++;
 	if (g->strategy->decide(&g->last[symbol], &now, &intent))
 		order(g, &intent, d);
 	g->last[symbol] = now;
@@ -69,12 +77,85 @@ static void take_events(struct gateway *g, const struct perch_datagram *d)
 			if (g->rerequest.port)
 				perch_send(g->udp[0], &g->rerequest, ev.data, ev.len);
 			break;
-		case FEED_SESSION: books_clear(g->books); break;
-		case FEED_SNAPSHOT: /* none is to be had here: the rest of the day stays thinner */
-			feed_snapshot_failed(g->feed, ev.time_ns);
+		case FEED_SESSION:
+			g->feed_sessions++;
+			g->snapshot_wanted = false;
+			books_clear(g->books);
+			break;
+		case FEED_SNAPSHOT:
+			g->snapshot_wanted = true;
+			perch_wake(g->engine, g->snapper, 0);
 			break;
 		default: /* gaps, ends and silence are in the counters */ break;
 		}
+}
+
+/* ---- time ----------------------------------------------------------------------------------- */
+
+static void rearm(struct gateway *g)
+{
+	if (feed_deadline(g->feed) < g->armed_ns)
+		perch_wake(g->engine, g->timer, 0);
+}
+
+static void pass_time(void *arg)
+{
+	struct gateway *g = arg;
+	struct perch_datagram d = {0};
+	int rc = 0;
+
+	g->timer = perch_me();
+	while (rc != -ECANCELED) {
+		g->armed_ns = feed_deadline(g->feed);
+		rc = perch_park(g->armed_ns);
+		d.time_ns = perch_now();
+		feed_tick(g->feed, d.time_ns);
+		take_events(g, &d);
+	}
+}
+
+/* ---- snapshots ------------------------------------------------------------------------------ */
+
+/* What the books are now is where ticks go on from: no strategy trades on a jump. */
+static void look_afresh(struct gateway *g)
+{
+	uint32_t changed[CHANGED];
+	unsigned i, n;
+
+	do {
+		n = books_changed(g->books, changed, CHANGED);
+		for (i = 0; i < n; i++)
+			see(g, changed[i], &g->last[g->symbol_of[changed[i]]]);
+	} while (n == CHANGED);
+}
+
+static void get_snapshots(void *arg)
+{
+	struct gateway *g = arg;
+	struct perch_datagram d = {0};
+	uint64_t next = 0;
+	int rc = 0;
+
+	g->snapper = perch_me();
+	for (;;) {
+		while (!g->snapshot_wanted)
+			if (perch_park(PERCH_FOREVER) == -ECANCELED)
+				return;
+		g->snapshot_wanted = false;
+		rc = glimpse_get(&g->glimpse, g->books, &g->feed_sessions, &next);
+		if (rc == -ECANCELED)
+			return;
+		if (rc == -ESTALE)
+			continue;
+		look_afresh(g);
+		d.time_ns = perch_now();
+		if (rc < 0)
+			feed_snapshot_failed(g->feed, d.time_ns);
+		else
+			feed_snapshot_done(g->feed, next, d.time_ns);
+		take_events(g, &d);
+		rearm(g);
+	}
 }
 
 /* ---- the lines ------------------------------------------------------------------------------ */
@@ -96,20 +177,12 @@ static bool is_rerequest(const struct gateway *g, const struct perch_datagram *d
 static void read_line(struct gateway *g, unsigned i)
 {
 	struct perch_datagram d;
-	int rc;
 
-	for (;;) {
-		rc = perch_recv(g->udp[i], &d, i == 0 ? feed_deadline(g->feed) : PERCH_FOREVER);
-		if (rc == -ETIMEDOUT) {
-			d = (struct perch_datagram){.time_ns = perch_now()};
-			feed_tick(g->feed, d.time_ns);
-		} else if (rc < 0) {
-			return;
-		} else {
-			feed_input(g->feed, is_rerequest(g, &d) ? FEED_RECOVERY : i, d.data, d.len,
-				d.time_ns);
-		}
+	while (perch_recv(g->udp[i], &d, PERCH_FOREVER) == 0) {
+		feed_input(
+			g->feed, is_rerequest(g, &d) ? FEED_RECOVERY : i, d.data, d.len, d.time_ns);
 		take_events(g, &d);
+		rearm(g);
 	}
 }
 
@@ -124,8 +197,13 @@ void gateway_feed(void *arg)
 	unsigned i;
 	int rc = 0;
 
+	g->armed_ns = PERCH_FOREVER;
 	for (i = 0; i < g->n_lines && rc == 0; i++)
 		rc = open_line(g, i);
+	if (rc == 0)
+		rc = perch_spawn(pass_time, g, 0);
+	if (rc == 0 && g->glimpse.port)
+		rc = perch_spawn(get_snapshots, g, PERCH_PRIVATE_STACK);
 	if (rc == 0 && g->n_lines == 2)
 		rc = perch_spawn(second_line, g, 0);
 	if (rc == 0)
@@ -138,8 +216,11 @@ int gateway_feed_open(struct gateway *g, const char *const *symbols)
 {
 	const struct feed_config feed = {.venue = &feed_moldudp64,
 		.lines = g->n_lines,
+		.start = g->glimpse.port ? 1 : 0, /* late, it has the day before it all the same */
 		.wait_ns = 100000,
-		.tries = g->rerequest.port ? 5 : 0};
+		.tries = g->rerequest.port ? 5 : 0,
+		.snapshot_tries = g->glimpse.port ? 3 : 0,
+		.snapshot_over = g->snapshot_over};
 	const struct books_config books = {.symbols = symbols};
 	unsigned i;
 	int rc = feed_open(&g->feed, &feed), book;

@@ -16,7 +16,7 @@
 #include "apps/feed/flow.h"
 #include "apps/feed/place.h"
 #include "apps/feed/rough.h"
-#include "apps/feed/soup.h"
+#include "apps/glimpse.h"
 
 #define US INT64_C(1000)
 #define MS (1000 * US)
@@ -25,7 +25,6 @@
 enum {
 	PACKET_MAX = 1400,     /* UDP payload; exchanges stay below it too */
 	BURST = 32,            /* packets between looks at the rest of the world */
-	SNAPSHOTS = 4,         /* clients at a time */
 	FILE_SYMBOLS = 16384, FILE_ORDERS = 1 << 21,
 };
 
@@ -58,10 +57,8 @@ struct market {
 		size_t len;
 		uint64_t time_ns;
 	} next;
-	uint8_t *snapshot[SNAPSHOTS];
-	bool snapshot_taken[SNAPSHOTS];
-	size_t snapshot_room;
-	uint64_t packets, beats, refused, requests, answered, snapshots, too_long;
+	struct glimpse_server glimpse;
+	uint64_t packets, beats, refused, requests, answered, too_long;
 	int error;
 };
 
@@ -350,75 +347,11 @@ static void request_server(void *arg)
 
 /* ---- snapshots ------------------------------------------------------------------------------ */
 
-/* A login that asks for number 1, which is all that GLIMPSE has. */
-static bool log_in(struct market *m, struct perch_conn *c)
-{
-	int64_t deadline_ns = perch_now() + SOUP_DEAD_MS * MS;
-	uint8_t out[SOUP_ACCEPTED_BYTES];
-	char session[FEED_SESSION_TEXT];
-	struct soup_login login;
-	struct soup_packet p = {.len = SOUP_HEAD};
-	struct perch_bytes b;
-	int64_t n = 0;
-
-	while (n == 0 && p.len <= SOUP_LOGIN_MAX) {
-		size_t want = p.len;
-
-		b = perch_want(c, want, deadline_ns);
-		if (b.len < (int64_t)want)
-			return false;
-		n = soup_parse(b.data, (size_t)b.len, &p);
-	}
-	if (n <= 0 || soup_login(&p, &login) < 0)
-		return false;
-	perch_take(c, (size_t)n);
-	feed_session_text(&feed_moldudp64, &m->session, session);
-	n = (int64_t)soup_put_accepted(out, session, 1);
-	return perch_write(c, out, (size_t)n, deadline_ns) == n;
-}
-
-static int take_buffer(struct market *m)
-{
-	int i;
-
-	for (i = 0; i < SNAPSHOTS; i++)
-		if (!m->snapshot_taken[i]) {
-			m->snapshot_taken[i] = true;
-			return i;
-		}
-	return -1;
-}
-
-static void glimpse(struct perch_conn *c, void *arg)
-{
-	static const uint8_t busy[] = {0, 2, SOUP_REJECTED, SOUP_NO_SESSION};
-	static const uint8_t end[] = {0, 1, SOUP_END};
-	int64_t deadline_ns = perch_now() + 60 * SECOND;
-	struct market *m = arg;
-	int i = take_buffer(m);
-	size_t len;
-
-	if (i < 0) {
-		perch_write(c, busy, sizeof(busy), deadline_ns);
-		return;
-	}
-	if (log_in(m, c)) {
-		/* Of what has been sent: what is still to be sent will come by the lines. */
-		len = books_snapshot(m->books, archive_next(m->archive), m->snapshot[i],
-			m->snapshot_room);
-		if (len <= m->snapshot_room &&
-			perch_write(c, m->snapshot[i], len, deadline_ns) == (int64_t)len) {
-			perch_write(c, end, sizeof(end), deadline_ns);
-			m->snapshots++;
-		}
-	}
-	m->snapshot_taken[i] = false;
-}
-
 static void glimpse_server(void *arg)
 {
 	struct market *m = arg;
-	int rc = perch_listen(perch_self(), NULL, (uint16_t)m->o.glimpse_port, glimpse, m);
+	int rc = perch_listen(perch_self(), NULL, (uint16_t)m->o.glimpse_port,
+		glimpse_serve, &m->glimpse);
 
 	if (rc < 0) {
 		m->error = rc;
@@ -481,22 +414,6 @@ static int open_lines(struct market *m, uint64_t seed)
 	return rc;
 }
 
-/* A symbol is at most a directory and a trading action, an order a message with attribution. */
-static int open_snapshots(struct market *m, uint64_t symbols, uint64_t orders)
-{
-	unsigned i;
-
-	if (m->o.glimpse_port == 0)
-		return 0;
-	m->snapshot_room = symbols * 80 + orders * 44 + 64;
-	for (i = 0; i < SNAPSHOTS; i++) {
-		m->snapshot[i] = malloc(m->snapshot_room);
-		if (!m->snapshot[i])
-			return -ENOMEM;
-	}
-	return 0;
-}
-
 static int open_market(struct market *m, uint64_t seed)
 {
 	uint64_t symbols = m->file ? FILE_SYMBOLS : m->o.symbols;
@@ -515,19 +432,18 @@ static int open_market(struct market *m, uint64_t seed)
 		rc = flow_open(&m->flow, &flow);
 	if (rc == 0)
 		rc = open_lines(m, seed);
-	if (rc == 0)
-		rc = open_snapshots(m, symbols, orders);
+	m->glimpse = (struct glimpse_server){
+		.books = m->books, .feed = m->archive, .session = &m->session};
+	if (rc == 0 && m->o.glimpse_port)
+		rc = glimpse_open(&m->glimpse, symbols, orders);
 	return rc;
 }
 
 static void close_market(struct market *m)
 {
-	unsigned i;
-
 	if (m->file)
 		fclose(m->file);
-	for (i = 0; i < SNAPSHOTS; i++)
-		free(m->snapshot[i]);
+	glimpse_close(&m->glimpse);
 	rough_close(m->rough[0]);
 	rough_close(m->rough[1]);
 	flow_close(m->flow);
@@ -561,7 +477,7 @@ static int report(struct market *m)
 	report_line(m, 1);
 	printf("requests %" PRIu64 ", answered %" PRIu64 "; snapshots %" PRIu64
 	       "; too long for a packet %" PRIu64 "\n",
-		m->requests, m->answered, m->snapshots, m->too_long);
+		m->requests, m->answered, m->glimpse.served, m->too_long);
 	if (m->error)
 		args_complain(m->args, "%s", strerror(-m->error));
 	if (m->o.dump && place_dump(m->books, m->o.dump) < 0) {

@@ -506,7 +506,8 @@ int market_open(struct market **out, const struct market_config *cfg)
 	m->chains = calloc(chains, sizeof(*m->chains));
 	m->standing = calloc(m->cfg.max_orders, sizeof(*m->standing));
 	if (m->chains && m->standing)
-		rc = match_open(&m->match, &(struct match_config){.max_orders = m->cfg.max_orders});
+		rc = match_open(&m->match, &(struct match_config){.max_orders = m->cfg.max_orders,
+						   .max_levels = cfg->max_levels});
 	if (rc == 0)
 		rc = archive_open(&m->feed, cfg->log2_feed ? cfg->log2_feed : DEFAULT_FEED_LOG2,
 			ITCH_BYTES_MAX);

@@ -21,6 +21,7 @@ enum { MARKET_ACCOUNTS = 16, MARKET_HOUSE = -1 };
 struct market_config { /* zero means default */
 	enum ouch_version version;
 	uint32_t max_orders;   /* resting at once; default 65,536 */
+	uint32_t max_levels;   /* as in match_config */
 	unsigned log2_reports; /* kept of each account's reports, 2^this; default 16 */
 	unsigned log2_feed;    /* of the feed; default 20 */
 };

@@ -233,6 +233,23 @@ def limits_hold():
 
 
 @case
+def late_with_a_snapshot():
+    """From a snapshot on, no order of the feed is unknown and nothing is missing."""
+    with Floor("--house", "500", "--glimpse-port", "9003") as floor:
+        late = ("--glimpse", "10.99.0.2:9003", "--snapshot-over", "50", "--strategy", "none")
+        gateway = floor.gateway(*late)
+        gateway.until(lambda text: column(text, "delivered_messages") > 1000)
+        gateway.end()
+        gateway = floor.gateway(*late)
+        gateway.until(lambda text: column(text, "delivered_messages") > 500)
+        text = gateway.end()
+        at_exchange = floor.exchange.end()
+        assert column(text, "filled_by_snapshot_units") > 50, text
+        assert column(text, "lost_units") == column(text, "unknown_order") == 0, text
+        assert number(at_exchange, "snapshots") >= 1, at_exchange
+
+
+@case
 def a_wrong_password_is_said():
     for exchange, own in WAYS:
         with Floor(*exchange) as floor:
@@ -275,6 +292,7 @@ def mistakes():
             ("perch-gateway", [*full, "--symbols", "TOOLONGNAME"]),
             ("perch-gateway", [*full, "--login", "nobody"]),
             ("perch-gateway", [*full, "--line-b", "10.99.0.1"]),
+            ("perch-gateway", [*full, "--glimpse", "10.99.0.1"]),
             ("perch-exchange", [*ip, "--ouch", "6"]), ("perch-exchange", [*ip, "--symbols", ","]),
             ("perch-exchange", [*ip, "--accounts", "x"]),
             ("perch-exchange", [*ip, "--line-a", "x:1"]),
