@@ -137,7 +137,7 @@ static int serve(const struct args *a, uint64_t oneshot_port, uint64_t connect_p
 	fflush(stdout);
 	rc = perch_run(engine);
 	if (rc < 0) {
-		args_complain(a, "cannot start the lcores: %s", strerror(-rc));
+		args_complain(a, "the run failed: %s", strerror(-rc));
 		return EXIT_RUNTIME;
 	}
 	return EXIT_FINE;

@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,6 +19,7 @@
 
 enum {
 	PAGE = 4096,
+	HEAD = 4 * PAGE,
 	SECTION = 0x0a0d0d0a,
 	ENHANCED_PACKET = 6,
 	EVENT_BLOCK = 12 + (int)sizeof(struct perch_recorded_event),
@@ -25,10 +28,11 @@ enum {
 
 #define CONFIG_BLOCK UINT32_C(0x80706301) /* reserved for local use by pcapng: 0x80000000 and up */
 #define EVENT_TYPE   UINT32_C(0x80706302)
+#define LATEST_NS    (INT64_MAX / 4) /* no sum of times overflows */
 
-static const char magic[8] = "perchrc1";
+static const char magic[8] = "perchrc2";
 
-/* In the first page of the ring file; a second page for each lcore, then its ring. */
+/* At the head of the ring file; behind it a page for each lcore, then its ring. */
 struct tape_head {
 	char magic[8];
 	uint32_t lcores, overwrite;
@@ -36,14 +40,18 @@ struct tape_head {
 	char config[PERCH_RECORDED_CONFIG];
 };
 
+static_assert(sizeof(struct tape_head) <= HEAD, "the head has its pages");
+
 struct ring_head { /* positions only grow */
 	_Atomic uint64_t head __attribute__((aligned(64)));
 	_Atomic uint64_t tail __attribute__((aligned(64)));
+	_Atomic uint64_t lost; /* blocks */
 };
 
 struct perch_tape {
 	struct tape_head *file;
 	size_t file_bytes;
+	int fd; /* kept for its lock */
 	char *path;
 	struct ring_head *ring[PERCH_RECORDED_LCORES];
 	uint8_t *data[PERCH_RECORDED_LCORES]; /* mapped twice in a row: no block is in two pieces */
@@ -73,12 +81,35 @@ static int map_rings(struct perch_tape *t, int fd)
 	unsigned i;
 
 	for (i = 0; i < t->file->lcores; i++) {
-		t->ring[i] = (struct ring_head *)((uint8_t *)t->file + PAGE + i * (PAGE + ring));
-		t->data[i] = map_twice(fd, (off_t)(PAGE + i * (PAGE + ring) + PAGE), ring);
+		t->ring[i] = (struct ring_head *)((uint8_t *)t->file + HEAD + i * (PAGE + ring));
+		t->data[i] = map_twice(fd, (off_t)(HEAD + i * (PAGE + ring) + PAGE), ring);
 		if (!t->data[i])
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+/* The ring's file, locked for as long as its mapping's description lives: two recordings of one
+ * name would be none. */
+static int open_ring(struct perch_tape *t, char *why, size_t why_bytes)
+{
+	int fd = open(t->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+
+	if (fd < 0)
+		return perch_glue_why(why, why_bytes, -errno, "%s: cannot be written: %s", t->path,
+			strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		close(fd);
+		return perch_glue_why(why, why_bytes, -EBUSY, "%s: another engine records there: "
+			"give each a file of its own", t->path);
+	}
+	if (ftruncate(fd, 0) < 0 || posix_fallocate(fd, 0, (off_t)t->file_bytes) != 0) {
+		unlink(t->path);
+		close(fd);
+		return perch_glue_why(why, why_bytes, -ENOSPC, "%s: cannot be written: %s", t->path,
+			strerror(ENOSPC));
+	}
+	return fd;
 }
 
 int perch_tape_create(struct perch_tape **out, const char *path, unsigned lcores,
@@ -86,38 +117,37 @@ int perch_tape_create(struct perch_tape **out, const char *path, unsigned lcores
 {
 	struct perch_tape *t = calloc(1, sizeof(*t));
 	size_t ring = (ring_bytes + PAGE - 1) / PAGE * PAGE;
-	int fd = -1, rc = 0;
+	int rc = 0;
 
 	if (!t || asprintf(&t->path, "%s.ring", path) < 0) {
 		free(t);
 		return perch_glue_why(why, why_bytes, -ENOMEM, "out of memory");
 	}
-	t->file_bytes = PAGE + lcores * (PAGE + ring);
-	fd = open(t->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (fd < 0 || posix_fallocate(fd, 0, (off_t)t->file_bytes) != 0)
-		rc = perch_glue_why(why, why_bytes, fd < 0 ? -errno : -ENOSPC, "%s: cannot be "
-			"written: %s", t->path, strerror(fd < 0 ? errno : ENOSPC));
-	if (rc == 0) {
-		t->file = mmap(NULL, t->file_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-		if (t->file == MAP_FAILED)
-			t->file = NULL;
+	t->file_bytes = HEAD + lcores * (PAGE + ring);
+	t->fd = open_ring(t, why, why_bytes);
+	if (t->fd < 0) {
+		rc = t->fd;
+		free(t->path);
+		free(t);
+		return rc;
 	}
-	if (rc == 0 && t->file) {
+	t->file = mmap(NULL, t->file_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, t->fd, 0);
+	if (t->file == MAP_FAILED) {
+		t->file = NULL;
+	} else {
 		t->file->lcores = lcores;
 		t->file->overwrite = overwrite;
 		t->file->ring_bytes = ring;
 		snprintf(t->file->config, sizeof(t->file->config), "%s", config);
 		memcpy(t->file->magic, magic, sizeof(magic));
 	}
-	if (rc == 0 && (!t->file || map_rings(t, fd) < 0))
+	if (!t->file || map_rings(t, t->fd) < 0) {
 		rc = perch_glue_why(why, why_bytes, -ENOMEM, "%s: cannot be mapped", t->path);
-	if (fd >= 0)
-		close(fd);
-	if (rc < 0)
 		perch_tape_close(t, false);
-	else
-		*out = t;
-	return rc;
+		return rc;
+	}
+	*out = t;
+	return 0;
 }
 
 void perch_tape_close(struct perch_tape *t, bool keep)
@@ -132,6 +162,7 @@ void perch_tape_close(struct perch_tape *t, bool keep)
 		munmap(t->file, t->file_bytes);
 	if (!keep)
 		unlink(t->path);
+	close(t->fd);
 	free(t->path);
 	free(t);
 }
@@ -172,6 +203,31 @@ static void put(struct perch_tape *t, unsigned lcore, size_t bytes)
 		memory_order_release);
 }
 
+/* ---- marks of checksums --------------------------------------------------------------------- */
+
+void perch_recorded_sums_note(struct perch_recorded_sums *sums, unsigned i, uint64_t ol_flags)
+{
+	uint64_t ip = ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK, bit = UINT64_C(1) << i;
+	uint64_t l4 = ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+
+	sums->ip_bad |= ip == RTE_MBUF_F_RX_IP_CKSUM_BAD ? bit : 0;
+	sums->l4_bad |= l4 == RTE_MBUF_F_RX_L4_CKSUM_BAD ? bit : 0;
+	sums->ip_good |= ip && ip != RTE_MBUF_F_RX_IP_CKSUM_BAD ? bit : 0; /* or never filled in */
+	sums->l4_good |= l4 && l4 != RTE_MBUF_F_RX_L4_CKSUM_BAD ? bit : 0;
+}
+
+uint64_t perch_recorded_sums_flags(const struct perch_recorded_sums *sums, unsigned i)
+{
+	uint64_t bit = UINT64_C(1) << i;
+
+	return (sums->ip_bad & bit ? RTE_MBUF_F_RX_IP_CKSUM_BAD : 0) |
+		(sums->ip_good & bit ? RTE_MBUF_F_RX_IP_CKSUM_GOOD : 0) |
+		(sums->l4_bad & bit ? RTE_MBUF_F_RX_L4_CKSUM_BAD : 0) |
+		(sums->l4_good & bit ? RTE_MBUF_F_RX_L4_CKSUM_GOOD : 0);
+}
+
+/* ---- blocks --------------------------------------------------------------------------------- */
+
 static void put_word(uint8_t *at, uint32_t v)
 {
 	memcpy(at, &v, sizeof(v));
@@ -200,6 +256,16 @@ bool perch_tape_packet(
 		return false;
 	put(t, lcore, perch_pcapng_block(at, lcore, time_ns, m));
 	return true;
+}
+
+void perch_tape_lose(struct perch_tape *t, unsigned lcore)
+{
+	atomic_fetch_add_explicit(&t->ring[lcore]->lost, 1, memory_order_relaxed);
+}
+
+uint64_t perch_tape_lost(const struct perch_tape *t, unsigned lcore)
+{
+	return atomic_load_explicit(&t->ring[lcore]->lost, memory_order_relaxed);
 }
 
 size_t perch_tape_head(const struct perch_tape *t, uint8_t *buf, size_t size)
@@ -235,11 +301,14 @@ void perch_tape_take(struct perch_tape *t, unsigned lcore, size_t bytes)
 
 struct perch_recording {
 	uint8_t *bytes;
-	size_t n;
+	size_t n, head; /* the blocks of the turns begin at head */
+	size_t ring;    /* here begins what was in the ring */
 	char config[PERCH_RECORDED_CONFIG + 4];
-	bool crashed;
+	int64_t damage; /* offset in the file, or -1 */
+	uint64_t lost;  /* as the rings say */
 	size_t at[PERCH_RECORDED_LCORES];       /* each lcore reads its own blocks */
 	uint64_t number[PERCH_RECORDED_LCORES]; /* of its last event */
+	int64_t now_ns[PERCH_RECORDED_LCORES];  /* of that */
 };
 
 static int append(struct perch_recording *r, const void *bytes, size_t n)
@@ -287,9 +356,29 @@ static size_t whole_blocks(const uint8_t *p, size_t n)
 
 static bool is_tape(const struct tape_head *h, size_t bytes)
 {
-	return bytes >= PAGE && memcmp(h->magic, magic, sizeof(magic)) == 0 && h->lcores > 0 &&
+	return bytes >= HEAD && memcmp(h->magic, magic, sizeof(magic)) == 0 && h->lcores > 0 &&
 		h->lcores <= PERCH_RECORDED_LCORES && h->ring_bytes > 0 &&
-		h->ring_bytes < bytes && PAGE + h->lcores * (PAGE + h->ring_bytes) <= bytes;
+		h->ring_bytes % PAGE == 0 && h->ring_bytes < bytes &&
+		HEAD + h->lcores * (PAGE + h->ring_bytes) <= bytes;
+}
+
+/* All that was taken from the rings is in the file, and what else is there was being written when
+ * the process died: the rings have it, too. */
+static void cut_file(struct perch_recording *r, const struct tape_head *h)
+{
+	const struct ring_head *ring;
+	uint64_t taken = r->head;
+	unsigned i;
+
+	for (i = 0; i < h->lcores; i++) {
+		ring = (const void *)((const uint8_t *)h + HEAD + i * (PAGE + h->ring_bytes));
+		taken += atomic_load(&ring->tail);
+	}
+	if (!h->overwrite && r->n > 0)
+		r->damage = r->n < taken ? (int64_t)r->n : -1;
+	if (!h->overwrite && r->n > taken)
+		r->n = whole_blocks(r->bytes, taken);
+	r->ring = r->n;
 }
 
 /* What lies in the rings of a process that crashed; an lcore's bytes begin and end with a block. */
@@ -308,12 +397,15 @@ static int read_rings(struct perch_recording *r, const char *path)
 		return rc;
 	h = file;
 	rc = is_tape(h, bytes) ? 0 : -EINVAL;
+	if (rc == 0)
+		cut_file(r, h);
 	for (i = 0; rc == 0 && i < h->lcores; i++) {
 		before = r->n;
-		ring = (const void *)((uint8_t *)file + PAGE + i * (PAGE + h->ring_bytes));
+		ring = (const void *)((uint8_t *)file + HEAD + i * (PAGE + h->ring_bytes));
 		data = (const uint8_t *)ring + PAGE;
 		head = atomic_load(&ring->head);
 		tail = atomic_load(&ring->tail);
+		r->lost += atomic_load(&ring->lost);
 		if (head < tail || head - tail > h->ring_bytes)
 			rc = -EINVAL;
 		for (at = tail; rc == 0 && at < head; at += piece) {
@@ -332,13 +424,16 @@ static int read_rings(struct perch_recording *r, const char *path)
 static int read_file(struct perch_recording *r, const char *path)
 {
 	uint8_t *file;
-	size_t bytes, at, total;
+	size_t bytes, at, total, whole;
 	uint32_t type;
 	int rc = map_file(path, (void **)&file, &bytes);
 
 	if (rc < 0)
 		return rc;
-	rc = append(r, file, whole_blocks(file, bytes));
+	whole = whole_blocks(file, bytes);
+	if (whole < bytes)
+		r->damage = (int64_t)whole;
+	rc = append(r, file, whole);
 	munmap(file, bytes);
 	for (at = 0; rc == 0 && at < r->n && !r->config[0]; at += total) {
 		total = block_bytes(r->bytes + at);
@@ -346,6 +441,8 @@ static int read_file(struct perch_recording *r, const char *path)
 		if (type == CONFIG_BLOCK && total - 12 < sizeof(r->config))
 			memcpy(r->config, r->bytes + at + 8, total - 12);
 	}
+	r->head = at;
+	r->ring = SIZE_MAX;
 	return rc;
 }
 
@@ -385,13 +482,12 @@ int perch_recording_open(
 		free(r);
 		return perch_glue_why(why, why_bytes, -ENOMEM, "out of memory");
 	}
+	r->damage = -1;
 	if (n > 5 && strcmp(path + n - 5, ".ring") == 0) { /* a ring that kept only the last */
-		r->crashed = true;
 		rc = read_rings(r, path);
 	} else {
 		rc = read_file(r, path);
 		if (rc == 0 && access(ring, F_OK) == 0) {
-			r->crashed = true;
 			rc = read_rings(r, ring);
 		}
 	}
@@ -414,9 +510,14 @@ void perch_recording_close(struct perch_recording *r)
 	free(r);
 }
 
-bool perch_recording_crashed(const struct perch_recording *r)
+int64_t perch_recording_damage(const struct perch_recording *r)
 {
-	return r->crashed;
+	return r->damage;
+}
+
+uint64_t perch_recording_lost(const struct perch_recording *r)
+{
+	return r->lost;
 }
 
 bool perch_recording_config(
@@ -470,86 +571,110 @@ static void step_over(struct perch_recording *r, unsigned lcore)
 	r->at[lcore] += block_bytes(r->bytes + r->at[lcore]);
 }
 
-/* The next event; packets before it are of a turn that is not here. */
+/* The next event; packets before it are of a turn that is not here. What is looked over once is
+ * not looked at again. */
 static bool peek_event(
-	const struct perch_recording *r, unsigned lcore, struct perch_recorded_event *e)
+	struct perch_recording *r, unsigned lcore, struct perch_recorded_event *e)
 {
-	size_t at = r->at[lcore];
 	const uint8_t *data;
 	uint32_t len;
 
-	while (find_block(r, lcore, &at, e, &data, &len)) {
+	while (find_block(r, lcore, &r->at[lcore], e, &data, &len)) {
 		if (e->kind != UINT32_MAX)
 			return true;
-		at += block_bytes(r->bytes + at);
+		step_over(r, lcore);
 	}
 	return false;
 }
 
-int64_t perch_recording_peek(const struct perch_recording *r, unsigned lcore)
+int64_t perch_recording_peek(struct perch_recording *r, unsigned lcore)
 {
 	struct perch_recorded_event e;
 
 	return peek_event(r, lcore, &e) ? e.now_ns : INT64_MAX;
 }
 
-bool perch_recording_has_start(const struct perch_recording *r, unsigned lcore)
+bool perch_recording_has_start(struct perch_recording *r, unsigned lcore)
 {
 	struct perch_recorded_event e;
 
 	return r->number[lcore] > 0 || !peek_event(r, lcore, &e) || e.number == 1;
 }
 
-/* The packets of a turn follow it. */
-static void take_packets(
+/* The packets of a turn follow it. False: some of them are not there, although more is. */
+static bool take_packets(
 	struct perch_recording *r, unsigned lcore, uint32_t wanted, struct perch_recorded_turn *out)
 {
 	struct perch_recorded_event e;
 	const uint8_t *data = NULL;
 	uint32_t len = 0;
 
-	while (out->n < RTE_MIN(wanted, (uint32_t)PERCH_RECORDED_BURST) &&
-		find_block(r, lcore, &r->at[lcore], &e, &data, &len) && e.kind == UINT32_MAX) {
+	if (wanted > PERCH_RECORDED_BURST)
+		return false;
+	while (out->n < wanted) {
+		if (!find_block(r, lcore, &r->at[lcore], &e, &data, &len))
+			return true; /* the end, in the middle of a turn */
+		if (e.kind != UINT32_MAX)
+			return false;
 		out->data[out->n] = data;
 		out->len[out->n++] = len;
 		step_over(r, lcore);
 	}
+	return true;
 }
 
-/* Mail and a full port belong to the turn of the same time; mail that came by itself makes one. */
-int perch_recording_next(
-	struct perch_recording *r, unsigned lcore, struct perch_recorded_turn *out)
+/* Adds an event to the turn. False: it cannot be. */
+static bool take_event(struct perch_recording *r, unsigned lcore,
+	const struct perch_recorded_event *e, struct perch_recorded_turn *out)
+{
+	step_over(r, lcore);
+	r->number[lcore] = e->number;
+	r->now_ns[lcore] = e->now_ns;
+	out->now_ns = e->now_ns;
+	out->flags |= e->flags;
+	switch (e->kind) {
+	case PERCH_RECORDED_MAIL: out->mail += e->n; return true;
+	case PERCH_RECORDED_TX: out->taken = e->n; return true;
+	case PERCH_RECORDED_TURN:
+		out->learn = e->learn;
+		out->sums = e->sums;
+		return take_packets(r, lcore, e->n, out);
+	default: return false;
+	}
+}
+
+static int is_wrong(const struct perch_recording *r, size_t at, const char *what, char *why,
+	size_t why_bytes)
+{
+	return perch_glue_why(why, why_bytes, -EBADMSG, "the recording %s at offset %zu%s", what,
+		at < r->ring ? at : at - r->ring, at < r->ring ? "" : " of its ring");
+}
+
+/* Mail and a full port belong to a turn; mail that came by itself makes one. */
+int perch_recording_next(struct perch_recording *r, unsigned lcore,
+	struct perch_recorded_turn *out, char *why, size_t why_bytes)
 {
 	struct perch_recorded_event e;
-	const uint8_t *data;
-	bool begun = false;
-	uint32_t len;
+	static const char hole[] = "has a hole (its ring was too small: see --record-mb)";
+	uint64_t turn = 0;
+	bool begun = false, lost;
+	size_t at;
 
-	*out = (struct perch_recorded_turn){.taken = UINT32_MAX};
-	while (find_block(r, lcore, &r->at[lcore], &e, &data, &len)) {
-		if (e.kind == UINT32_MAX && !begun) {
-			step_over(r, lcore);
-			continue;
-		}
-		if (e.kind == UINT32_MAX)
+	*out = (struct perch_recorded_turn){.taken = UINT32_MAX, .now_ns = r->now_ns[lcore]};
+	while (peek_event(r, lcore, &e)) {
+		if (begun && e.turn != turn)
 			break;
-		if (begun && (e.kind == PERCH_RECORDED_TURN || e.now_ns != out->now_ns))
-			break;
+		at = r->at[lcore];
 		if (e.kind == PERCH_RECORDED_LOST)
-			return -EBADMSG;
-		step_over(r, lcore);
-		r->number[lcore] = e.number;
+			return is_wrong(r, at, hole, why, why_bytes);
+		if (e.now_ns < r->now_ns[lcore] || e.now_ns > LATEST_NS)
+			return is_wrong(r, at, "has a time that cannot be", why, why_bytes);
+		if (!take_event(r, lcore, &e, out)) {
+			lost = peek_event(r, lcore, &e) && e.kind == PERCH_RECORDED_LOST;
+			return is_wrong(r, at, lost ? hole : "is damaged", why, why_bytes);
+		}
 		begun = true;
-		out->now_ns = e.now_ns;
-		out->flags |= e.flags;
-		if (e.kind == PERCH_RECORDED_MAIL)
-			out->mail += e.n;
-		else if (e.kind == PERCH_RECORDED_TX)
-			out->taken = e.n;
-		else
-			take_packets(r, lcore, e.n, out);
-		if (e.kind == PERCH_RECORDED_TURN)
-			out->learn = e.learn;
+		turn = e.turn;
 	}
 	return begun;
 }

@@ -24,14 +24,25 @@ enum perch_recorded {
 
 enum perch_recorded_flag { PERCH_RECORDED_STOP = 1u << 0, PERCH_RECORDED_MUTE = 1u << 1 };
 
+/* What the device said of checksums, a bit for each packet of the burst. */
+struct perch_recorded_sums {
+	uint64_t ip_good, ip_bad, l4_good, l4_bad;
+};
+
 struct perch_recorded_event {
 	uint32_t kind, lcore, n, flags;
 	uint64_t number; /* of the lcore's events, from 1 */
+	uint64_t turn;   /* of the lcore: events of one turn have the same */
 	int64_t now_ns;
 	uint64_t learn;  /* as perch_port_rx gives it */
+	struct perch_recorded_sums sums;
 };
 
-enum { PERCH_RECORDED_LCORES = 64, PERCH_RECORDED_CONFIG = 3072, PERCH_RECORDED_BURST = 64 };
+enum { PERCH_RECORDED_LCORES = 64, PERCH_RECORDED_CONFIG = 16000, PERCH_RECORDED_BURST = 64 };
+
+/* The marks of packet i of the burst, to sums and back to ol_flags. */
+void perch_recorded_sums_note(struct perch_recorded_sums *sums, unsigned i, uint64_t ol_flags);
+uint64_t perch_recorded_sums_flags(const struct perch_recorded_sums *sums, unsigned i);
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
@@ -47,6 +58,11 @@ int perch_tape_create(struct perch_tape **out, const char *path, unsigned lcores
 bool perch_tape_event(struct perch_tape *t, const struct perch_recorded_event *e);
 bool perch_tape_packet(
 	struct perch_tape *t, unsigned lcore, int64_t time_ns, const struct rte_mbuf *m);
+
+/* A block had no room: counted in the ring, so that a crash does not hide it. By its lcore. */
+void perch_tape_lose(struct perch_tape *t, unsigned lcore);
+/* How many. Any thread. */
+uint64_t perch_tape_lost(const struct perch_tape *t, unsigned lcore);
 
 /* The head of a recording, with the configuration, to buf. Returns its bytes. */
 size_t perch_tape_head(const struct perch_tape *t, uint8_t *buf, size_t size);
@@ -69,6 +85,7 @@ struct perch_recorded_turn {
 	uint32_t taken; /* by the port; UINT32_MAX: all */
 	uint32_t flags;
 	uint64_t learn;
+	struct perch_recorded_sums sums;
 	const uint8_t *data[PERCH_RECORDED_BURST];
 	uint32_t len[PERCH_RECORDED_BURST];
 };
@@ -87,16 +104,20 @@ bool perch_recording_config(
 	const struct perch_recording *r, const char *key, char *value, size_t size);
 
 /* When the lcore's next turn was; INT64_MAX: there is none. */
-int64_t perch_recording_peek(const struct perch_recording *r, unsigned lcore);
+int64_t perch_recording_peek(struct perch_recording *r, unsigned lcore);
 
 /* Is the lcore's first event the first that it recorded? */
-bool perch_recording_has_start(const struct perch_recording *r, unsigned lcore);
+bool perch_recording_has_start(struct perch_recording *r, unsigned lcore);
 
-/* Take it. Returns 1, 0 when there is none, or -EBADMSG: blocks are missing here. */
-int perch_recording_next(
-	struct perch_recording *r, unsigned lcore, struct perch_recorded_turn *out);
+/* Take it. Returns 1, 0 when there is none, or -EBADMSG with one sentence in why[]: blocks are
+ * missing here, or damaged; out->now_ns is when. */
+int perch_recording_next(struct perch_recording *r, unsigned lcore,
+	struct perch_recorded_turn *out, char *why, size_t why_bytes);
 
-/* Did the process end before it closed the recording? */
-bool perch_recording_crashed(const struct perch_recording *r);
+/* Where the file stops being whole, in bytes; -1: nowhere. */
+int64_t perch_recording_damage(const struct perch_recording *r);
+
+/* How many blocks had no room in its rings, where these are still there. */
+uint64_t perch_recording_lost(const struct perch_recording *r);
 
 #endif

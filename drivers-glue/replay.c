@@ -352,6 +352,15 @@ void perch_replay_feed(struct perch_replay *r, const struct perch_recorded_turn 
 	r->tx_left = turn ? turn->taken : UINT32_MAX;
 }
 
+static bool has_no_room(
+	struct perch_replay *r, const struct perch_frame *f, struct rte_mempool *pool)
+{
+	if (likely(f->len + RTE_PKTMBUF_HEADROOM <= rte_pktmbuf_data_room_size(pool)))
+		return false;
+	r->stats.too_long++;
+	return true;
+}
+
 /* A turn of a recording. It had buffers for its packets, so there are enough of them now. */
 static uint16_t rx_turn(
 	struct perch_replay *r, struct rte_mempool *pool, struct rte_mbuf **pkts, uint16_t n)
@@ -361,9 +370,14 @@ static uint16_t rx_turn(
 
 	for (got = 0; got < RTE_MIN((uint32_t)n, r->turn->n); got++) {
 		f = (struct perch_frame){.data = r->turn->data[got], .len = r->turn->len[got]};
+		if (has_no_room(r, &f, pool)) {
+			fail(r, "the recording has a packet that no buffer has room for");
+			break;
+		}
 		pkts[got] = packet_of(r, &f, pool);
 		if (!pkts[got])
 			break;
+		pkts[got]->ol_flags |= perch_recorded_sums_flags(&r->turn->sums, got);
 	}
 	r->stats.rx_packets += got;
 	r->turn = NULL;
@@ -382,9 +396,7 @@ uint16_t perch_replay_rx(struct perch_replay *r, struct rte_mempool *pool, struc
 	}
 	while (got < n && is_due(r)) {
 		f = peek(r);
-		if (unlikely(f->len + RTE_PKTMBUF_HEADROOM > rte_pktmbuf_data_room_size(pool))) {
-			r->stats.too_long++;
-		} else {
+		if (!has_no_room(r, f, pool)) {
 			pkts[got] = packet_of(r, f, pool);
 			if (!pkts[got])
 				break; /* a later turn gives buffers back */

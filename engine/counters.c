@@ -122,6 +122,8 @@ static void put_port(struct scrape *s, const struct perch *e)
 	put(s, "port_tx_errors", "packets that the device failed to send", p.tx_errors);
 	put(s, "record_lost", "blocks that had no room in the recording's ring",
 		e->recorder ? perch_record_lost(e->recorder) : 0);
+	put(s, "record_errno", "why the recording's file could not be written on",
+		e->recorder ? (uint64_t)perch_record_errno(e->recorder) : 0);
 	put(s, "drop_steer_ring_full", "packets for another lcore whose ring was full",
 		p.steer_dropped);
 }

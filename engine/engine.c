@@ -151,7 +151,7 @@ void perch_close(struct perch *e)
 
 	if (!e)
 		return;
-	perch_record_close(e->recorder);
+	perch_record_close(e->recorder, e);
 	for (i = 0; i < e->n_lcores; i++)
 		perch_lcore_close(e->lcores[i]);
 	free(e->lcores);

@@ -146,8 +146,9 @@ struct perch_config {
 	                           * NULL: if the environment's PERCH_REPLAY says so */
 
 	/* Record what comes from outside to one pcapng file that perch-replay plays again. NULL: to
-	 * what the environment's PERCH_RECORD names, if anything. Beside it, in FILE.ring, lies a
-	 * ring that outlives a crash. */
+	 * what the environment's PERCH_RECORD names, if anything (of port N > 0: that name and
+	 * ".pN"). Beside it, in FILE.ring, lies a ring that outlives a crash. In a replay only
+	 * PERCH_RECORD is followed, for the same command line once wrote what is replayed. */
 	const char *record;
 	uint32_t record_mb;       /* of that ring, per lcore; default 64 */
 	bool record_last;         /* keep only the last record_mb */

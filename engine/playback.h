@@ -6,7 +6,8 @@
  * What to play is text, one KEY=VALUE a line, as tools/replay.c writes it to PERCH_REPLAY:
  *
  *	rx=PORT:PATH       a capture; PORT is perch_config.port_index; several are merged. Or one
- *	                   recording: seed, MAC address, lcores and times come from it
+ *	                   recording: seed, MAC address, lcores and times come from it, and of what
+ *	                   follows only tx, speed, tx-cost, override and report mean anything
  *	tx=PORT:PATH       where what is sent is written
  *	seed=N             the engine's seed; default that of the configuration, or 1
  *	speed=N            N times as fast as the captures; 0: as fast as can be (default)
@@ -20,6 +21,7 @@
  *	tx-cost=NS         from the turn to the time of a sent packet
  *	linger=NS          virtual time from the last packet to the stop; default 1 s
  *	lcores=N           default that of the configuration
+ *	override=no|yes    a recording: play it although the configuration is another
  *	report=FD          where counts go when the engine closes, KEY=VALUE lines
  */
 #ifndef PERCH_ENGINE_PLAYBACK_H
@@ -45,12 +47,18 @@ unsigned perch_playback_lcores(const struct perch_playback *v);
 /* When the lcore opens: a little before the first packet, or as recorded. */
 int64_t perch_playback_start(const struct perch_playback *v, unsigned lcore);
 
+/* Is path one of the files that it plays? */
+bool perch_playback_reads(const struct perch_playback *v, const char *path);
+
 /* Is it a recording? Then its turns are had again, one by one. */
 bool perch_playback_is_script(const struct perch_playback *v);
 
 struct perch_lcore;
-/* In a turn of a recording: carry out as many messages as were carried out in it, waiting for the
- * threads that send them. Returns how many. */
+/* Stop and mute as they were in this turn of a recording, whatever threads ask for now. */
+void perch_playback_flags(struct perch_lcore *l);
+
+/* In a turn of a recording: carry out as many messages as were carried out in it. Returns how
+ * many. */
 unsigned perch_playback_mail(struct perch_lcore *l);
 
 /* As perch_run and perch_poll; a turn waits for the time at which it has something to do. */

@@ -16,51 +16,40 @@
 #include "drivers-glue/recording.h"
 #include "engine/config.h"
 #include "engine/lcore.h"
+#include "engine/terms.h"
 
 enum {
 	RING_MB_DEFAULT = 64,
 	PAUSE_NS = 1000000, /* between two looks at the rings */
-	HEAD_ROOM = 16384,
+	HEAD_ROOM = 20480,
 };
 
 struct perch_recorder {
 	struct perch_tape *tape;
 	char *path;
 	bool last_only;   /* no file grows: the ring is it */
-	int fd, error;
+	int fd;
+	_Atomic int error; /* an errno value; the file is as it was then */
 	unsigned n_lcores;
 	int64_t epoch_ns; /* added to the engine's time, for readers of the packets */
 	pthread_t thread;
 	bool has_thread;
 	_Atomic bool stop;
 	struct {
-		uint64_t number;
-		_Atomic uint64_t lost; /* its lcore writes, anybody reads */
-		uint64_t lost_told;
+		uint64_t number, lost_told;
 	} lcores[PERCH_RECORDED_LCORES];
 };
 
 /* ---- in a turn ------------------------------------------------------------------------------ */
 
-static void lose(struct perch_recorder *r, unsigned lcore)
+static bool put(struct perch_recorder *r, struct perch_lcore *l, struct perch_recorded_event e)
 {
-	atomic_fetch_add_explicit(&r->lcores[lcore].lost, 1, memory_order_relaxed);
-}
-
-static bool put(struct perch_recorder *r, struct perch_lcore *l, enum perch_recorded kind,
-	uint32_t n, uint64_t learn)
-{
-	const struct perch_recorded_event e = {
-		.kind = kind,
-		.lcore = l->id,
-		.n = n,
-		.flags = (l->stop_now ? PERCH_RECORDED_STOP : 0) |
-			(l->muted_now ? PERCH_RECORDED_MUTE : 0),
-		.number = r->lcores[l->id].number + 1,
-		.now_ns = l->now_ns,
-		.learn = learn,
-	};
-
+	e.lcore = l->id;
+	e.flags = (l->stop_now ? PERCH_RECORDED_STOP : 0) |
+		(l->muted_now ? PERCH_RECORDED_MUTE : 0);
+	e.number = r->lcores[l->id].number + 1;
+	e.turn = l->turns;
+	e.now_ns = l->now_ns;
 	if (!perch_tape_event(r->tape, &e))
 		return false;
 	r->lcores[l->id].number++;
@@ -70,45 +59,52 @@ static bool put(struct perch_recorder *r, struct perch_lcore *l, enum perch_reco
 /* Before anything else after a loss: there is a hole here. */
 static bool tell_lost(struct perch_recorder *r, struct perch_lcore *l)
 {
-	uint64_t lost = atomic_load_explicit(&r->lcores[l->id].lost, memory_order_relaxed);
+	uint64_t lost = perch_tape_lost(r->tape, l->id);
 
 	if (likely(lost == r->lcores[l->id].lost_told))
 		return true;
-	if (!put(r, l, PERCH_RECORDED_LOST, (uint32_t)(lost - r->lcores[l->id].lost_told), 0))
+	if (!put(r, l, (struct perch_recorded_event){.kind = PERCH_RECORDED_LOST,
+			    .n = (uint32_t)(lost - r->lcores[l->id].lost_told)}))
 		return false;
 	r->lcores[l->id].lost_told = lost;
 	return true;
 }
 
-static void record(struct perch_lcore *l, enum perch_recorded kind, uint32_t n, uint64_t learn)
+static bool record(struct perch_lcore *l, struct perch_recorded_event e)
 {
 	struct perch_recorder *r = l->engine->recorder;
 
-	if (!tell_lost(r, l) || !put(r, l, kind, n, learn))
-		lose(r, l->id);
+	if (tell_lost(r, l) && put(r, l, e))
+		return true;
+	perch_tape_lose(r->tape, l->id);
+	return false;
 }
 
 void perch_record_turn(struct perch_lcore *l, struct rte_mbuf **pkts, uint16_t n, uint64_t learn)
 {
+	struct perch_recorded_event e = {.kind = PERCH_RECORDED_TURN, .n = n, .learn = learn};
 	struct perch_recorder *r = l->engine->recorder;
 	uint16_t i;
 
 	if (n == 0 && !perch_lcore_has_work(l))
 		return;
-	record(l, PERCH_RECORDED_TURN, n, learn);
+	for (i = 0; i < n; i++)
+		perch_recorded_sums_note(&e.sums, i, pkts[i]->ol_flags);
+	if (!record(l, e))
+		return; /* its packets are of no use without it */
 	for (i = 0; i < n; i++)
 		if (!perch_tape_packet(r->tape, l->id, l->now_ns + r->epoch_ns, pkts[i]))
-			lose(r, l->id);
+			perch_tape_lose(r->tape, l->id);
 }
 
 void perch_record_mail(struct perch_lcore *l, unsigned n)
 {
-	record(l, PERCH_RECORDED_MAIL, n, 0);
+	record(l, (struct perch_recorded_event){.kind = PERCH_RECORDED_MAIL, .n = n});
 }
 
 void perch_record_tx(struct perch_lcore *l, unsigned n)
 {
-	record(l, PERCH_RECORDED_TX, n, 0);
+	record(l, (struct perch_recorded_event){.kind = PERCH_RECORDED_TX, .n = n});
 }
 
 uint64_t perch_record_lost(const struct perch_recorder *r)
@@ -117,8 +113,13 @@ uint64_t perch_record_lost(const struct perch_recorder *r)
 	unsigned i;
 
 	for (i = 0; i < r->n_lcores; i++)
-		sum += atomic_load_explicit(&r->lcores[i].lost, memory_order_relaxed);
+		sum += perch_tape_lost(r->tape, i);
 	return sum;
+}
+
+int perch_record_errno(const struct perch_recorder *r)
+{
+	return r->error;
 }
 
 /* ---- the file ------------------------------------------------------------------------------- */
@@ -183,8 +184,9 @@ static int start_thread(struct perch_recorder *r)
 
 /* ---- open and close ------------------------------------------------------------------------- */
 
-/* What a replay must know beside the app's own arguments. */
-static void describe(const struct perch *e, int64_t epoch_ns, char *text, size_t size)
+/* What a replay must know. */
+static void describe(const struct perch *e, const struct perch_config *cfg, int64_t epoch_ns,
+	char *text, size_t size)
 {
 	struct perch_port_info port;
 	const uint8_t *m = port.mac;
@@ -192,12 +194,14 @@ static void describe(const struct perch *e, int64_t epoch_ns, char *text, size_t
 	unsigned i;
 
 	perch_port_info(e->port, &port);
-	n = (size_t)snprintf(text, size, "version=1\nseed=%" PRIu64 "\nlcores=%u\nmtu=%u\n"
+	n = (size_t)snprintf(text, size, "version=2\nseed=%" PRIu64 "\nlcores=%u\nmtu=%u\n"
 		"mac=%02x:%02x:%02x:%02x:%02x:%02x\nepoch_ns=%" PRId64 "\n", e->seed, e->n_lcores,
 		port.mtu, m[0], m[1], m[2], m[3], m[4], m[5], epoch_ns);
 	for (i = 0; i < e->n_lcores && n < size; i++)
 		n += (size_t)snprintf(text + n, size - n, "start_ns.%u=%" PRId64 "\n", i,
 			e->lcores[i]->now_ns);
+	n = perch_terms_config(cfg, text, n, size);
+	perch_terms_arguments(text, n, size);
 }
 
 static int64_t epoch_of(const struct perch *e)
@@ -232,8 +236,10 @@ static int open_parts(struct perch_recorder *r, struct perch *e, const struct pe
 	char config[PERCH_RECORDED_CONFIG], text[sizeof(why->text)] = "";
 	int rc;
 
+	if (e->playback && perch_playback_reads(e->playback, r->path))
+		return perch_why(why, -EINVAL, "record: %s is what is being replayed", r->path);
 	r->epoch_ns = epoch_of(e);
-	describe(e, r->epoch_ns, config, sizeof(config));
+	describe(e, cfg, r->epoch_ns, config, sizeof(config));
 	rc = perch_tape_create(&r->tape, r->path, e->n_lcores, (size_t)mb << 20, r->last_only,
 		config, text, sizeof(text));
 	if (rc < 0)
@@ -244,34 +250,59 @@ static int open_parts(struct perch_recorder *r, struct perch *e, const struct pe
 	return rc;
 }
 
+/* The same command line makes a replay of what it once recorded, so then it is not followed: it
+ * would write over that. */
+static int choose_path(const struct perch *e, const struct perch_config *cfg, char **path)
+{
+	const char *given = e->playback ? NULL : cfg->record, *all = getenv("PERCH_RECORD");
+
+	if (given || (all && cfg->port_index == 0))
+		*path = strdup(given ? given : all);
+	else if (all && asprintf(path, "%s.p%u", all, cfg->port_index) < 0)
+		*path = NULL;
+	return (given || all) && !*path ? -ENOMEM : 0;
+}
+
 int perch_record_open(struct perch_recorder **out, struct perch *e, const struct perch_config *cfg,
 	struct perch_why *why)
 {
-	const char *path = cfg->record ? cfg->record : getenv("PERCH_RECORD");
 	struct perch_recorder *r;
+	char *path = NULL;
 	int rc;
 
 	*out = NULL;
-	if (!path)
-		return 0;
+	rc = choose_path(e, cfg, &path);
+	if (rc < 0 || !path)
+		return rc < 0 ? perch_why(why, rc, "out of memory") : 0;
 	r = calloc(1, sizeof(*r));
-	if (!r || !(r->path = strdup(path))) {
-		free(r);
+	if (!r) {
+		free(path);
 		return perch_why(why, -ENOMEM, "out of memory");
 	}
+	r->path = path;
 	r->fd = -1;
 	r->n_lcores = e->n_lcores;
 	r->last_only = cfg->record_last;
 	rc = open_parts(r, e, cfg, why);
 	if (rc < 0) {
-		perch_record_close(r);
+		perch_record_close(r, NULL);
 		return rc;
 	}
 	*out = r;
 	return 0;
 }
 
-void perch_record_close(struct perch_recorder *r)
+/* The rings have room again: what was lost at the very end is told, too. */
+static void tell_all_lost(struct perch_recorder *r, struct perch *e)
+{
+	unsigned i;
+
+	for (i = 0; i < r->n_lcores && e; i++)
+		tell_lost(r, e->lcores[i]);
+	move_to_file(r);
+}
+
+void perch_record_close(struct perch_recorder *r, struct perch *e)
 {
 	if (!r)
 		return;
@@ -280,6 +311,8 @@ void perch_record_close(struct perch_recorder *r)
 		pthread_join(r->thread, NULL);
 	if (r->fd >= 0) {
 		move_to_file(r);
+		if (!r->last_only)
+			tell_all_lost(r, e);
 		close(r->fd);
 	}
 	perch_tape_close(r->tape, r->error != 0);

@@ -23,7 +23,7 @@ int perch_record_open(struct perch_recorder **out, struct perch *e, const struct
 	struct perch_why *why);
 
 /* Write what is left, and close; the engine has stopped. NULL is fine. Control. */
-void perch_record_close(struct perch_recorder *r);
+void perch_record_close(struct perch_recorder *r, struct perch *e);
 
 /* The turn begins with these packets; recorded if there is something to do in it. */
 void perch_record_turn(struct perch_lcore *l, struct rte_mbuf **pkts, uint16_t n, uint64_t learn);
@@ -36,5 +36,8 @@ void perch_record_tx(struct perch_lcore *l, unsigned n);
 
 /* Blocks that had no room in a ring: the recording has a hole there. */
 uint64_t perch_record_lost(const struct perch_recorder *r);
+
+/* Why its file could not be written on, or 0. */
+int perch_record_errno(const struct perch_recorder *r);
 
 #endif

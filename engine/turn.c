@@ -258,6 +258,8 @@ static void begin(struct perch_lcore *l)
 	l->now_ns = perch_clock_now(&l->clock);
 	l->stop_now = atomic_load_explicit(&e->stop, memory_order_relaxed);
 	l->muted_now = atomic_load_explicit(&e->muted, memory_order_relaxed);
+	if (unlikely(l->scripted))
+		perch_playback_flags(l);
 }
 
 unsigned perch_lcore_turn(struct perch_lcore *l)

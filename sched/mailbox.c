@@ -190,18 +190,18 @@ static void carry_out(struct perch_mailbox *m, const struct mail *mail)
 	}
 }
 
-static bool arrived(const struct perch_mailbox *m, memory_order order)
+static bool arrived(const struct perch_mailbox *m, uint64_t at, memory_order order)
 {
-	const struct slot *slot = &m->slot[m->head & m->mask];
+	const struct slot *slot = &m->slot[at & m->mask];
 
-	return atomic_load_explicit(&slot->turn, order) == m->head + 1;
+	return atomic_load_explicit(&slot->turn, order) == at + 1;
 }
 
 unsigned perch_mailbox_drain(struct perch_mailbox *m, unsigned budget)
 {
 	unsigned n;
 
-	for (n = 0; n < budget && arrived(m, memory_order_acquire); n++) {
+	for (n = 0; n < budget && arrived(m, m->head, memory_order_acquire); n++) {
 		struct slot *slot = &m->slot[m->head & m->mask];
 		struct mail mail = slot->mail;
 
@@ -214,13 +214,22 @@ unsigned perch_mailbox_drain(struct perch_mailbox *m, unsigned budget)
 
 bool perch_mailbox_ready(const struct perch_mailbox *m)
 {
-	return arrived(m, memory_order_acquire);
+	return arrived(m, m->head, memory_order_acquire);
+}
+
+unsigned perch_mailbox_waiting(const struct perch_mailbox *m, unsigned budget)
+{
+	unsigned n = 0;
+
+	while (n < budget && arrived(m, m->head + n, memory_order_acquire))
+		n++;
+	return n;
 }
 
 bool perch_mailbox_rest(struct perch_mailbox *m)
 {
 	atomic_store(&m->resting, true);
-	if (!arrived(m, memory_order_seq_cst))
+	if (!arrived(m, m->head, memory_order_seq_cst))
 		return true;
 	perch_mailbox_rise(m);
 	return false;

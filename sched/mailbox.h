@@ -43,6 +43,8 @@ unsigned perch_mailbox_drain(struct perch_mailbox *m, unsigned budget);
 
 /* Is there something to drain? Owner. */
 bool perch_mailbox_ready(const struct perch_mailbox *m);
+/* How many messages a drain of that budget would carry out now. Owner. */
+unsigned perch_mailbox_waiting(const struct perch_mailbox *m, unsigned budget);
 
 /* The owner wants to sleep. True: it may, and whoever sends now sounds the alarm, once. False:
  * there is mail. After sleeping it rises. */

@@ -9,15 +9,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tools/compare.h"
+#include "tools/recorded.h"
 
 enum { FINE = 0, RUNTIME = 1, USAGE = 2, PORTS = 8, TEXT = 16384, PATH = 1024 };
 
 static const char usage[] =
 	"usage: perch-replay --rx [pN=]CAPTURE ... [OPTIONS] -- APP ARGS\n"
+	"       perch-replay --rx RECORDING [OPTIONS] [-- [DEBUGGER] APP]\n"
+	"A recording (--record of every app, or PERCH_RECORD) knows how its app was started: an\n"
+	"APP without arguments, at the end of a command, is given those.\n"
 	"  --rx [pN=]FILE     what port N receives (p0 if not said); several are merged by time\n"
 	"  --tx [pN=]FILE     write what port N sends\n"
 	"  --expect [pN=]FILE what it should send: exit status 1 and the first difference if not\n"
@@ -41,6 +46,7 @@ static const char usage[] =
 	"  --tx-cost NS       from a turn to the time of what it sent (default 0)\n"
 	"  --linger NS        virtual time from the last packet to the stop (default 1 s)\n"
 	"  --lcores N         run that many lcores, always in the same order\n"
+	"  --override         play a recording although APP ARGS are others than it was made with\n"
 	"Exit status: that of APP, 1 when the output differs, 2 for a wrong command line.\n";
 
 struct port {
@@ -53,14 +59,16 @@ struct replay {
 	char text[TEXT]; /* PERCH_REPLAY */
 	size_t n;
 	struct port ports[PORTS];
-	bool any_rx, regen;
+	bool any_rx, regen, override;
 	struct compare_options compare;
-	char **app;
+	const char *recording; /* the first --rx file that is one, or NULL */
+	struct recorded recorded;
+	char **app; /* NULL: not said */
 };
 
 struct report {
 	uint64_t rx, tx, virtual_ns, wall_ns;
-	char rest[512], error[256];
+	char rest[512], error[256], warning[256];
 };
 
 static void die(int status, const char *about, const char *what)
@@ -114,7 +122,11 @@ static void say_of_port(struct replay *r, const char *key, const char *value)
 		snprintf(r->ports[port].out, PATH, "%s", value);
 		r->ports[port].has_out = true;
 	}
-	r->any_rx |= strcmp(key, "rx") == 0;
+	if (strcmp(key, "rx") != 0)
+		return;
+	r->any_rx = true;
+	if (!r->recording && recorded_read(value, &r->recorded))
+		r->recording = value;
 }
 
 static void set_speed(struct replay *r, const char *value)
@@ -182,8 +194,9 @@ static void parse(struct replay *r, int argc, char **argv)
 		}
 		if (strncmp(argv[i], "--", 2) != 0)
 			die(USAGE, argv[i], ": options begin with --, the app stands after a --");
-		if (strcmp(argv[i], "--regen") == 0) {
-			r->regen = true;
+		if (strcmp(argv[i], "--regen") == 0 || strcmp(argv[i], "--override") == 0) {
+			r->regen |= argv[i][2] == 'r';
+			r->override |= argv[i][2] == 'o';
 			continue;
 		}
 		if (i + 1 >= argc)
@@ -191,13 +204,86 @@ static void parse(struct replay *r, int argc, char **argv)
 		set_option(r, argv[i] + 2, argv[i + 1]);
 		i++;
 	}
-	if (i >= argc - 1) {
+	if (i < argc - 1)
+		r->app = argv + i + 1;
+	else if (!r->recording) {
 		fputs(usage, stderr);
 		exit(USAGE);
 	}
-	r->app = argv + i + 1;
 	if (!r->any_rx)
 		die(USAGE, "", "--rx CAPTURE is missing");
+	if (r->override)
+		say(r, "override", "yes");
+}
+
+/* ---- which app ------------------------------------------------------------------------------ */
+
+/* The command, and behind it the recorded arguments. */
+static char **with_recorded(struct replay *r, char **command, unsigned n)
+{
+	char **words = calloc(n + r->recorded.n, sizeof(*words));
+	unsigned i;
+
+	if (!words)
+		die(RUNTIME, "", "out of memory");
+	memcpy(words, command, n * sizeof(*words));
+	for (i = 1; i < r->recorded.n; i++)
+		words[n + i - 1] = r->recorded.words[i];
+	return words;
+}
+
+/* A recording is of one app, started in one way. */
+static void choose_app(struct replay *r)
+{
+	char was[512];
+	unsigned n;
+
+	if (!r->recording)
+		return;
+	if (r->recorded.n == 0 && !r->app)
+		die(USAGE, r->recording, " does not say how its app was started: add -- APP ARGS");
+	if (r->recorded.n == 0)
+		return;
+	if (!r->app) {
+		r->app = with_recorded(r, r->recorded.words, 1);
+		return;
+	}
+	for (n = 0; r->app[n]; n++)
+		;
+	if (n == 1 || recorded_is_program(&r->recorded, r->app[n - 1])) {
+		r->app = with_recorded(r, r->app, n);
+		return;
+	}
+	if (recorded_same(&r->recorded, r->app))
+		return;
+	recorded_text(r->recorded.words, was, sizeof(was));
+	fprintf(stderr, "perch-replay: %s: the recording is of '%s'%s\n",
+		r->override ? "warning" : r->recording, was,
+		r->override ? "" : ": leave out -- APP ARGS, or say --override");
+	if (!r->override)
+		exit(USAGE);
+}
+
+static bool same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return strcmp(a, b) == 0 || (stat(a, &x) == 0 && stat(b, &y) == 0 &&
+		S_ISREG(x.st_mode) && x.st_dev == y.st_dev && x.st_ino == y.st_ino);
+}
+
+/* What is written must not be what it is held against. */
+static void check_outputs(const struct replay *r)
+{
+	const struct port *p, *q;
+
+	for (p = r->ports; p < r->ports + PORTS; p++)
+		for (q = r->ports; q < r->ports + PORTS && p->has_out; q++)
+			if ((q->expect && same_file(p->out, q->expect)) ||
+				(q > p && q->has_out && strcmp(p->out, "/dev/null") != 0 &&
+					same_file(p->out, q->out)))
+				die(USAGE, p->out,
+					" would be written twice, or held against itself");
 }
 
 /* ---- the app -------------------------------------------------------------------------------- */
@@ -228,14 +314,16 @@ static void name_outputs(struct replay *r)
 /* As the shell finds it, or, in a build tree, where the apps are. */
 static void exec_app(char **app)
 {
-	char path[PATH];
+	char path[PATH], *slash;
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-	char *slash;
+	const char *name;
 
-	if (n > 0 && !strchr(app[0], '/')) {
+	slash = strrchr(app[0], '/');
+	if (n > 0 && (!slash || access(app[0], F_OK) < 0)) { /* or it was started from elsewhere */
+		name = slash ? slash + 1 : app[0];
 		path[n] = '\0';
 		slash = strrchr(path, '/');
-		snprintf(slash, sizeof(path) - (size_t)(slash - path), "/../apps/%s", app[0]);
+		snprintf(slash, sizeof(path) - (size_t)(slash - path), "/../apps/%s", name);
 		if (access(path, X_OK) == 0)
 			execv(path, app);
 	}
@@ -287,6 +375,8 @@ static void take_line(struct report *rep, const char *key, const char *value)
 		rep->wall_ns = strtoull(value, NULL, 10);
 	else if (strcmp(key, "error") == 0)
 		snprintf(rep->error, sizeof(rep->error), "%s", value);
+	else if (strcmp(key, "warning") == 0)
+		snprintf(rep->warning, sizeof(rep->warning), "%s", value);
 	else if (strcmp(value, "0") != 0 && strcmp(key, "turns") != 0)
 		snprintf(rep->rest + n, sizeof(rep->rest) - n, ", %s %s", value, key);
 }
@@ -359,6 +449,8 @@ static int judge(const struct replay *r, int fd, int app_status)
 		printf("perch-replay: %" PRIu64 " packets in, %" PRIu64 " out, %.6f s of virtual "
 			"time in %.3f s%s\n", rep.rx, rep.tx, (double)rep.virtual_ns / 1e9,
 			(double)rep.wall_ns / 1e9, rep.rest);
+	if (rep.warning[0])
+		fprintf(stderr, "perch-replay: warning: %s\n", rep.warning);
 	if (rep.error[0]) {
 		fprintf(stderr, "perch-replay: %s\n", rep.error);
 		status = RUNTIME;
@@ -385,6 +477,8 @@ int main(int argc, char **argv)
 	int fd, status;
 
 	parse(&r, argc, argv);
+	choose_app(&r);
+	check_outputs(&r);
 	name_outputs(&r);
 	status = run_app(&r, &fd);
 	return judge(&r, fd, status);

@@ -140,6 +140,73 @@ def market_data_whole(s):
     market_data(s, lossy=False)
 
 
+class Exchange:
+    """The exchange's side of a session that perch-gateway dials: the port that it dials from and
+    its ISN are those of a rehearsal (see replay.py), what it sends has the lengths of OUCH 5.0."""
+    PORT = 9000
+    LOGIN, ENTER = 3 + 46, 3 + 47  # SoupBinTCP 3.00; OUCH 5.0 without an appendage
+
+    def __init__(self, scene, port, isn):
+        self.s, self.port, self.heard, self.seq = scene, port, isn + 1, 700
+
+    def send(self, flags, data=b"", options=b""):
+        self.s.add(f.tcp(self.PORT, self.port, self.seq, self.heard, flags, data, options=options))
+        self.seq += len(data) + bool(flags & (f.SYN | f.FIN))
+
+    def packet(self, kind, body=b""):
+        return struct.pack("!Hc", 1 + len(body), kind) + body
+
+    def report(self, *bodies, heard=0):
+        """Sequenced messages in one segment, which acknowledges so many bytes more."""
+        self.heard += heard
+        self.send(f.PSH | f.ACK, b"".join(self.packet(b"S", b) for b in bodies))
+
+    def accepted(self, ref, side, price):
+        return struct.pack("!cQIcI8sQccQcccc14sH", b"A", self.s.now % S, ref, side, 100,
+                           b"PERCH   ", price, b"3", b"Y", 1000 + ref, b"P", b"N", b"N", b"L",
+                           b"", 0)
+
+    def executed(self, ref, price):
+        return struct.pack("!cQIIQcQH", b"E", self.s.now % S, ref, 100, price, b"R", 5000 + ref, 0)
+
+    def canceled(self, ref):
+        return struct.pack("!cQIIc", b"C", self.s.now % S, ref, 100, b"I")
+
+
+def gateway(s, port=0, isn=0):
+    """Tick in, order out: a better offer is bought, a better bid is sold to; one order is filled,
+    one comes too late. A tick that came on one line only counts, and counts once."""
+    def tick(seq, *messages, lines=(0, 1)):
+        for line in lines:
+            group, to = LINES[line]
+            s.add(f.udp(26400, to, f.mold("PERCH001", seq, messages), f.PEER, group,
+                        to=f.group_mac(group)))
+        s.wait(200 * US)
+
+    def add(ref, side, price):
+        return struct.pack("!cHH6sQcI8sI", b"A", 1, 0, bytes(6), ref, side, 100, b"PERCH   ", price)
+
+    s.meet()
+    if not port:
+        return
+    x = Exchange(s, port, isn)
+    x.send(f.SYN | f.ACK, options=b"\2\4\5\xb4\4\2")
+    x.heard += x.LOGIN
+    x.send(f.PSH | f.ACK, x.packet(b"A", b"PERCH001  " + b"1".rjust(20)))
+    s.wait(MS)
+    directory = struct.pack("!cHH6s8sccI", b"R", 1, 0, bytes(6), b"PERCH   ", b"Q", b"N", 100)
+    tick(1, directory.ljust(39, b" "), add(1, b"S", 1001000), add(2, b"B", 999000))
+    tick(4, add(3, b"S", 1000500))
+    x.report(x.accepted(1, b"B", 1000500), x.executed(1, 1000500), heard=x.ENTER)
+    tick(5, add(4, b"B", 999500), lines=[1])
+    x.report(x.accepted(2, b"S", 999500), heard=x.ENTER)
+    x.report(x.canceled(2))
+    tick(6, add(5, b"S", 1002000))
+    x.send(f.PSH | f.ACK, x.packet(b"Z"))
+    x.heard += 1  # it has closed; a while later it dials again, and nobody answers
+    x.send(f.FIN | f.ACK)
+
+
 class Session:
     """Both sides of a TCP session, as a capture between them would have it. The server's ISN is
     the capture's own: perch has another."""
@@ -284,12 +351,12 @@ def feed(s):
 
 
 SCENES = {fn.__name__: fn for fn in (
-    arp, icmp, udp, ip6, feed, igmp, market_data, market_data_whole,
+    arp, icmp, udp, ip6, feed, igmp, market_data, market_data_whole, gateway,
     tcp_client_closes, tcp_server_closes, tcp_both_close, tcp_half_close,
     tcp_reset, tcp_loss, tcp_reordering)}
 
 
-def packets(name):
+def packets(name, *args):
     scene = Scene(name)
-    SCENES[name](scene)
+    SCENES[name](scene, *args)
     return scene.packets
