@@ -36,7 +36,10 @@ static void take_one(const struct perch_net *net, struct perch_tcb *c, struct pe
 	perch_outbox_forget(o, m, p->tcp.len);
 	a->segments++;
 	a->sent_ns = p->time_ns;
-	a->again |= p->tcp.sent > 1;
+	if (unlikely(p->tcp.sent > 1)) {
+		a->again = true;
+		a->resent_ns = a->resent_ns ? RTE_MIN(a->resent_ns, p->time_ns) : p->time_ns;
+	}
 	o->head = p->next;
 	if (o->lost == m)
 		o->lost = p->next;

@@ -164,6 +164,7 @@ struct perch_tcp_ack {
 	uint32_t delivered;    /* bytes that have newly arrived: acknowledged or SACKed */
 	uint32_t dsack_from, dsacked; /* bytes that arrived twice (RFC 2883) */
 	int64_t sent_ns;       /* when the last of the acknowledged segments was sent */
+	int64_t resent_ns;     /* when the first of those sent more than once was last sent; or 0 */
 	bool again;            /* one of them was sent more than once */
 	bool limited;          /* cwnd was what held us back */
 };
@@ -337,6 +338,8 @@ void perch_rack_arrived(const struct perch_net *net, const struct perch_tcb *c,
 bool perch_rack_detect(struct perch_net *net, struct perch_tcb *c);
 /* Segments were sent twice in vain: reordering is larger than we thought (section 6.2 step 4). */
 void perch_rack_dsacked(struct perch_tcb *c, uint32_t ack);
+/* One that was thought lost came after all, so long after it was sent again. */
+void perch_rack_late(struct perch_tcb *c, int64_t late_ns);
 /* A recovery is over. */
 void perch_rack_recovered(struct perch_outbox *o);
 /* When is a loss probe due? */

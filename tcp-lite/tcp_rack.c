@@ -124,6 +124,18 @@ void perch_rack_dsacked(struct perch_tcb *c, uint32_t ack)
 	o->reo_persist = REO_PERSIST;
 }
 
+/* RFC 8985 section 6.2 step 4 adds a quarter of the shortest round trip for each round trip with a
+ * D-SACK. Where a queue has made round trips a thousand times longer that would take minutes, while
+ * a needless repetition which is told by its timestamp also tells how long to wait for the next. */
+void perch_rack_late(struct perch_tcb *c, int64_t late_ns)
+{
+	struct perch_outbox *o = c->outbox;
+	int64_t quarters = late_ns / 250 / RTE_MAX(min_rtt_us(c), 1u) + 1;
+
+	o->reo_mult = (uint8_t)RTE_MIN(o->reo_mult + quarters, UINT8_MAX);
+	o->reo_persist = REO_PERSIST;
+}
+
 void perch_rack_recovered(struct perch_outbox *o)
 {
 	if (o->reo_persist > 0 && --o->reo_persist == 0)

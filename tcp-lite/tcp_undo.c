@@ -82,6 +82,11 @@ void perch_undo_check(struct perch_net *net, struct perch_tcb *c, const struct p
 
 	if (o->undo != UNDO_STAMPED)
 		return;
-	if ((o->phase != PHASE_OPEN && answers_the_first(c, a)) || all_came_twice(c, a))
+	if (o->phase != PHASE_OPEN && answers_the_first(c, a)) {
+		if (o->phase == PHASE_RECOVERY && a->resent_ns)
+			perch_rack_late(c, net->now_ns - a->resent_ns);
 		give_back(net, c);
+	} else if (all_came_twice(c, a)) {
+		give_back(net, c);
+	}
 }

@@ -76,6 +76,23 @@ static void eifel_fast(void)
 	talk_end();
 }
 
+/* RFC 8985 section 6.2 step 4: one that came 60 ms after its repetition tells how late the next may
+ * be: three quarters of the round trip. */
+static void lateness_is_learnt(void)
+{
+	sends_ten(",ts 1 0");
+	first_echo = talk.ts_heard;
+	reordered();
+	pass(60 * MS);
+	rx_first("A 1 ack 4001", "");
+	check(counters().spurious_recoveries == 1);
+	rx_first("A 1 ack 4001", ",sack 5001:8001");
+	tx_after(70 * MS, 80 * MS, "A 4001:5001");
+	rx("A 1 ack 10001");
+	no_tx_until(SECOND);
+	talk_end();
+}
+
 /* It answers the repetition: it was a loss. */
 static void a_real_loss(void)
 {
@@ -144,6 +161,7 @@ static void one_dsack_of_two(void)
 
 static const struct suite_case cases[] = {
 	{"3522 3.2 fast retransmit", eifel_fast},
+	{"8985 6.2 lateness is learnt", lateness_is_learnt},
 	{"3522 3.2 a real loss", a_real_loss},
 	{"3522 3.2 timeout", eifel_timeout},
 	{"3708 2 D-SACK for all", dsacks},
