@@ -4,6 +4,7 @@
  *
  * Input: for each frame a byte of how (below), a 16-bit length and the bytes.
  */
+#include "tcp-lite/mcast.h"
 #include "tcp-lite/tcp.h"
 #include "tcp-lite/udp.h"
 #include "tests/fuzz/target.h"
@@ -15,6 +16,11 @@ enum {
 	TIME = 0xf0,         /* 2^n microseconds go by afterwards, or none */
 	FRAMES_MAX = 64,
 	PORT = 80,
+	IN_VLAN = 1,         /* of the first byte: how the net is */
+	STRICT = 2,
+	FULL = 4,            /* listeners answer by cookies */
+	MEMBER = 8,
+	VLAN = 5,
 };
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -23,6 +29,23 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argv;
 	fuzz_start("fuzz_ethernet");
 	return 0;
+}
+
+/* An answer much longer than the question: fragments. */
+static void answer(struct fuzz_net *f, struct perch_udp *u)
+{
+	static const uint8_t bytes[4000];
+	struct rte_mbuf *m = perch_udp_take(u);
+	const struct perch_pkt *p;
+
+	if (!m)
+		return;
+	p = perch_pkt(m);
+	if (m->pkt_len == 1) /* errors about what we send are told from now on */
+		perch_udp_connect(f->net, u, &p->udp.src, p->udp.sport);
+	perch_udp_send(f->net, u, &p->udp.dst, &p->udp.src, p->udp.sport, bytes,
+		RTE_MIN(m->pkt_len * 30, sizeof(bytes)));
+	rte_pktmbuf_free(m);
 }
 
 static void take_events(struct fuzz_net *f)
@@ -34,7 +57,7 @@ static void take_events(struct fuzz_net *f)
 
 		flow->events = 0;
 		if (flow->kind == PERCH_FLOW_UDP)
-			rte_pktmbuf_free(perch_udp_take((struct perch_udp *)flow));
+			answer(f, (struct perch_udp *)flow);
 		else if (perch_tcp_readable(c))
 			perch_tcp_consume(f->net, c, perch_tcp_readable(c));
 		else if (perch_tcp_at_eof(c) || perch_tcp_error(c))
@@ -74,20 +97,42 @@ static void rx_one(struct fuzz_net *f, struct fuzz_input *in)
 		fuzz_turn(f);
 }
 
+/* Any source of one group, one source of another, of both families. */
+static void join(struct fuzz_net *f, struct perch_udp *u)
+{
+	static const char *const groups[][2] = {{"239.1.1.1", "0.0.0.0"}, {"232.1.1.1", "10.0.0.2"},
+		{"ff05::1", "::"}, {"ff35::1", "fd00::2"}};
+	unsigned i;
+
+	for (i = 0; i < 4; i++) {
+		struct perch_ip group = packets_ip(groups[i][0]), source = packets_ip(groups[i][1]);
+
+		promise(perch_mcast_join(f->net, 0, u, &group, &source) == 0);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct fuzz_input in = {data, data + len};
-	struct perch_net_config cfg = {.rcvbuf_bytes = 10000};
+	uint8_t net = fuzz_take8(&in);
+	struct perch_net_config cfg = {.rcvbuf_bytes = 10000,
+		.dad = net & STRICT ? PERCH_NET_DAD_STRICT : 0,
+		.ifs[0].vlan = net & IN_VLAN ? VLAN : 0};
 	const struct perch_ip any = {.d = {0, 0}};
 	struct fuzz_net f = {.sent = NULL};
 	struct perch_udp *u;
 	unsigned n;
 
 	fuzz_open(&f, &cfg);
-	promise(perch_tcp_listen(f.net, &any, PORT, 4, NULL) == 0);
+	promise(perch_tcp_listen(f.net, &any, PORT, net & FULL ? 1 : 4, NULL) == 0);
 	promise(perch_udp_open(f.net, &any, PORT, 4, &u) == 0);
+	if (net & MEMBER)
+		join(&f, u);
 	for (n = 0; n < FRAMES_MAX && in.at < in.end; n++)
 		rx_one(&f, &in);
+	perch_udp_close(f.net, u);
+	promise(perch_tcp_unlisten(f.net, &any, PORT) == 0);
+	fuzz_turn(&f);
 	fuzz_close(&f);
 	return 0;
 }

@@ -22,6 +22,8 @@ struct peer { /* of one connection, told apart by port */
 	bool edge_known;
 	uint32_t edge;          /* the furthest that the net has offered */
 	uint32_t offered;       /* the furthest that we have offered */
+	uint32_t theirs;        /* what its last SYN wants acknowledged: perhaps a cookie */
+	uint32_t heard_ts;      /* its last timestamp */
 };
 
 struct play {
@@ -73,6 +75,18 @@ static const struct perch_tcb *live(const struct play *p, const struct peer *pee
 	return NULL;
 }
 
+/* What an honest peer would remember of it. */
+static void hear(struct peer *peer, const uint8_t *h, unsigned header)
+{
+	struct perch_tcp_opts opts;
+
+	perch_tcp_opts_parse(&opts, h + 20, header - 20);
+	if (opts.has_ts)
+		peer->heard_ts = opts.ts_val;
+	if (h[13] & SYN)
+		peer->theirs = get32(h + 4) + 1;
+}
+
 static void check_segment(
 	const struct play *p, struct peer *peer, const uint8_t *h, unsigned len)
 {
@@ -81,6 +95,7 @@ static void check_segment(
 	uint32_t seq = get32(h + 4), ack = get32(h + 8), wnd = get16(h + 14), edge;
 
 	promise(header >= 20 && header <= len);
+	hear(peer, h, header);
 	if (flags & SYN)
 		peer->edge_known = false;
 	else if (c && (c->marks & TCB_SCALE))
@@ -138,6 +153,24 @@ static uint32_t near(struct fuzz_input *in, uint32_t right, uint32_t edge)
 	}
 }
 
+/* Where the n-th segment that we have not acknowledged begins, or the last of them ends. */
+static uint32_t boundary(const struct perch_tcb *c, unsigned n)
+{
+	const struct rte_mbuf *m;
+	uint32_t at;
+
+	if (!c)
+		return 0;
+	at = c->snd_una;
+	for (m = c->outbox ? c->outbox->head : NULL; m && m != c->outbox->unsent && n > 0; n--) {
+		const struct perch_pkt *p = perch_pkt((struct rte_mbuf *)(uintptr_t)m);
+
+		at = p->tcp.seq + p->tcp.len;
+		m = p->next;
+	}
+	return at;
+}
+
 static uint8_t *put(uint8_t *o, const void *bytes, unsigned len)
 {
 	memcpy(o, bytes, len);
@@ -153,7 +186,7 @@ static uint8_t *put32(uint8_t *o, uint32_t v)
 static unsigned put_options(struct play *p, uint8_t *o)
 {
 	const struct perch_tcb *c = live(p, p->at);
-	uint8_t which = fuzz_take8(&p->in), *start = o;
+	uint8_t which = fuzz_take8(&p->in), *start = o, n;
 	uint32_t una = c ? c->snd_una : 0, ts = c ? c->ts_recent : 0;
 
 	if (which & 1)
@@ -165,12 +198,19 @@ static unsigned put_options(struct play *p, uint8_t *o)
 	if (which & 8) {
 		o = put(o, (uint8_t[]){1, 1, 8, 10}, 4);
 		o = put32(o, ts + (uint32_t)(int8_t)fuzz_take8(&p->in));
-		o = put32(o, fuzz_take8(&p->in) * 1000u);
+		n = fuzz_take8(&p->in);
+		o = put32(o, n & 1 ? n * 1000u : p->at->heard_ts - n / 2);
 	}
 	if (which & 16) {
 		o = put(o, (uint8_t[]){1, 1, 5, 10}, 4);
 		o = put32(o, una + fuzz_take8(&p->in) * 100u);
 		o = put32(o, una + fuzz_take8(&p->in) * 100u);
+	}
+	if (which & 32) { /* segments, as an honest peer has them */
+		n = fuzz_take8(&p->in);
+		o = put(o, (uint8_t[]){1, 1, 5, 10}, 4);
+		o = put32(o, boundary(c, n & 15));
+		o = put32(o, boundary(c, (n & 15) + (n >> 4)));
 	}
 	return (unsigned)(o - start);
 }
@@ -187,8 +227,17 @@ static void note_offer(struct play *p, unsigned flags, uint32_t ack, uint32_t wn
 		wnd <<= c->snd_scale;
 	if (c && seq_ge(ack, c->snd_una) && seq_le(ack, c->snd_nxt))
 		peer->offered = seq_max(peer->offered, ack + wnd);
-	else if (!c)
-		peer->offered = ack + wnd;
+}
+
+/* A connection that was not there before the segment: it knows no other offer. */
+static void note_birth(struct play *p, unsigned flags, uint32_t ack, uint32_t wnd)
+{
+	const struct perch_tcb *c = live(p, p->at);
+
+	if (!c)
+		return;
+	p->at->offered = c->snd_una;
+	note_offer(p, flags, ack, wnd);
 }
 
 static void rx_segment(struct play *p)
@@ -198,9 +247,9 @@ static void rx_segment(struct play *p)
 	struct ends e = fuzz_ends(p->v6);
 	const struct perch_tcb *c = live(p, p->at);
 	uint8_t kind = fuzz_take8(&p->in), flags = kinds[kind & 15], bytes[1500] = {0};
-	uint32_t ours = c ? c->snd_nxt : p->at->offered, una = c ? c->snd_una : ours;
+	uint32_t ours = c ? c->snd_nxt : p->at->theirs, una = c ? c->snd_una : ours;
 	uint32_t seq = near(&p->in, c ? c->rcv_nxt : p->at->seq, c ? c->rcv_edge : p->at->seq);
-	uint32_t ack = near(&p->in, kind & 16 ? una : ours, ours);
+	uint32_t ack = near(&p->in, kind & 16 ? boundary(c, kind >> 5 & 1) : ours, una);
 	uint32_t wnd = kind & 32 ? fuzz_take16(&p->in) : 8192, len = 0, options = 0;
 	struct frame frame;
 
@@ -217,6 +266,8 @@ static void rx_segment(struct play *p)
 	frame.b[14 + (p->v6 ? 40 : 20) + 12] = (uint8_t)((5 + options / 4) << 4);
 	frame_fix_transport(&frame);
 	fuzz_rx(&p->f, &frame, 0);
+	if (!c)
+		note_birth(p, flags, ack, wnd);
 }
 
 static void rx_error(struct play *p)
@@ -265,6 +316,18 @@ static void dial(struct play *p)
 		p->at->offered = p->at->c->snd_nxt;
 }
 
+/* What another connection has received goes on to c, as it lies. */
+static void forward(struct play *p, struct perch_tcb *c, const struct peer *peer)
+{
+	struct perch_tcb *from = peer->c;
+	const void *view;
+	uint32_t n;
+
+	n = from ? perch_tcp_peek(from, &view) : 0;
+	if (n > 0 && perch_tcp_forward(p->f.net, from, c, view, n))
+		perch_tcp_release(p->f.net, from);
+}
+
 static void call(struct play *p)
 {
 	static const uint8_t bytes[4096];
@@ -305,6 +368,9 @@ static void call(struct play *p)
 	case 13:
 		p->at->c = NULL;
 		perch_tcp_abort(net, c);
+		break;
+	case 14:
+		forward(p, c, &p->peers[(which >> 4) % PEERS]);
 		break;
 	}
 }
@@ -377,14 +443,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct play p = {.f.sent = sent, .in = {data, data + len}};
 	const struct perch_ip any = {.d = {0, 0}};
-	uint8_t how = fuzz_take8(&p.in);
+	uint8_t how = fuzz_take8(&p.in), more = fuzz_take8(&p.in);
 	struct perch_net_config cfg = {
 		.rcvbuf_bytes = how & 1 ? 3000 : how & 2 ? 200000 : 20000,
 		.sndbuf_bytes = how & 4 ? 4000 : 60000,
 		.delack_ns = how & 8 ? 40 * FUZZ_MS : 0,
 		.rto_min_ns = how & 16 ? 200 * FUZZ_MS : 0,
 		.keepalive_ns = how & 64 ? 5000 * FUZZ_MS : 0,
-		.backlog = 2,
+		.backlog = more & 1 ? 1 : 2,
+		.cc = more & 2 ? "newreno" : "cubic",
 		.seed = 1,
 		.secret = "fuzz",
 	};
