@@ -69,6 +69,35 @@ def bulk(host, port, size, stall="10"):
     return n == size and sent.digest() == got.digest()
 
 
+def pour(host, port, size, cc):
+    """Send size bytes one way, under that congestion control, and wait for the peer's end."""
+    s = socket.socket(family(host), socket.SOCK_STREAM)
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, cc.encode())
+    s.settimeout(60)
+    s.connect((host, int(port)))
+    left, block = int(size), bytes(1 << 16)
+    while left:
+        left -= s.send(block[:min(left, len(block))])
+    s.shutdown(socket.SHUT_WR)
+    return s.recv(1) == b""
+
+
+def sink(port):
+    """Take one stream and say how long it took, from its first byte to its last."""
+    listener = socket.create_server(("::", int(port)), family=socket.AF_INET6, dualstack_ipv6=True)
+    print("serving", flush=True)
+    s, _ = listener.accept()
+    s.settimeout(60)
+    buf = bytearray(1 << 18)
+    n, start, end = 0, None, 0.0
+    while part := s.recv_into(buf):
+        end = time.monotonic()
+        start = start or end
+        n += part
+    print(f"{n} bytes in {end - start:.6f} s", flush=True)
+    return True
+
+
 def half_close(host, port):
     """Our FIN first; the rest of the echo, then theirs."""
     s = connect(host, int(port))

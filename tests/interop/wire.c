@@ -117,6 +117,12 @@ static struct frame pop(struct direction *d)
 
 /* ---- what may happen to a frame ------------------------------------------------------------- */
 
+/* It has no checksum, and a real link's CRC would catch what is done here. */
+static bool is_arp(const uint8_t *frame)
+{
+	return frame[12] == 8 && frame[13] == 6;
+}
+
 static void carry(const struct config *c, struct direction *d, const uint8_t *data, size_t len,
 	int64_t at_ns)
 {
@@ -127,7 +133,7 @@ static void carry(const struct config *c, struct direction *d, const uint8_t *da
 		return;
 	}
 	memcpy(f.data, data, len);
-	if (chance(d, c->corrupt) && len > 14) {
+	if (chance(d, c->corrupt) && len > 14 && !is_arp(data)) {
 		f.data[14 + draw(d) % (len - 14)] ^= (uint8_t)(1 << draw(d) % 8);
 		d->corrupted++;
 	}
