@@ -5,7 +5,8 @@ TCP (cubic), to the same kernel receiver through the same seeded wire of 200 Mbi
 
 Each round of a row runs both, with the same seed; the figures are medians over the rounds, the
 ratio is engine over kernel. The receiver measures: from the first byte to the last. The line
-before the table says what the wire itself can carry, without a rate: it is not the bottleneck. Root.
+before the table says what the wire itself can carry, without a rate: it is not the bottleneck.
+Root.
 """
 import argparse
 import json
@@ -100,7 +101,8 @@ def main():
     if not args.json:
         alone = goodput(kernel_sends, {}, 200, args.seed, rate_mbit=0)
         print(f"the wire alone: {alone:.0f} Mbit/s")
-        print(f"{f'{MBIT} Mbit/s, medians of {args.rounds}':24} {'kernel':>8} {'engine':>8} {'ratio':>6}")
+        title = f"{MBIT} Mbit/s, medians of {args.rounds}"
+        print(f"{title:24} {'kernel':>8} {'engine':>8} {'ratio':>6}")
     for row in ROWS:
         if args.row and not any(part in "=" + row[0] for part in args.row):
             continue
