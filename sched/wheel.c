@@ -7,10 +7,16 @@
  * live entry however often it was shortened, named or given to a new owner. The tick is repeated
  * in the entry so that cascades stream through chunks and touch nothing else.
  *
- * A slot is found by the most significant byte in which the tick differs from the present; slots
- * of a level are emptied into lower ones (cascaded) when time reaches their first tick. Hence the
- * lowest level that has an entry has the next event, and bitmaps of the occupied slots let time
- * jump over hours in a few steps.
+ * Each level covers two windows of 256 slots, the one that the present is in and the next, and a
+ * window is as long as a slot of the level above. An entry lies on the lowest level that covers its
+ * tick. A slot of a higher level is emptied into the lower ones (cascaded) chunk by chunk while the
+ * slot before it lasts, in step with time: with ten million timers a slot may hold a million
+ * entries, and nobody is to wait for all of them at once. Whatever is left when its time begins,
+ * because time jumped, is cascaded then. Bitmaps of the occupied slots let time jump over hours in
+ * a few steps.
+ *
+ * What is armed for a tick whose slot is being cascaded goes to the end of that slot: so ids of one
+ * tick are named in the order in which they were armed, whatever the pace was.
  *
  * Stale entries are bounded: twice max_ids entries are reserved, and an arm that finds them all in
  * use first sweeps the wheel for stale ones, which frees at least half, so that the sweep's cost
@@ -28,17 +34,16 @@
 
 enum {
 	LEVELS = 4,
-	SLOTS = 256,      /* of a level; the top one uses half, because ticks are 31 bits */
 	SLOT_BITS = 8,
-	TOP_SLOTS = 128,
-	TOP_SHIFT = (LEVELS - 1) * SLOT_BITS,
+	SLOTS = 2 << SLOT_BITS, /* of a level: a ring of two windows */
+	HORIZON_SLOTS = 127,    /* of the top level, because ticks are 31 bits */
 	CHUNK_ENTRIES = 31, /* 256 bytes a chunk, 4 lines that the hardware fetches in a row */
 	AHEAD = 8,          /* entries whose queued tick is prefetched */
 	DEFAULT_TICK_NS = 100000,
 };
 
 #define TICK_MASK 0x7fffffffu /* of a tick, as kept per id */
-#define HORIZON (((uint64_t)TOP_SLOTS - 1) << TOP_SHIFT)
+#define HORIZON ((uint64_t)HORIZON_SLOTS << (LEVELS - 1) * SLOT_BITS)
 
 struct entry {
 	uint32_t id;
@@ -47,24 +52,29 @@ struct entry {
 
 struct chunk {
 	uint32_t next; /* index + 1 of the chunk after it, or of the next free one */
-	uint16_t from; /* those before were named already */
-	uint16_t count;
+	uint32_t unused;
 	struct entry entry[CHUNK_ENTRIES];
 };
 
 static_assert(sizeof(struct chunk) == 256, "a chunk is four cache lines");
 
 struct chain {
-	uint32_t first, last; /* index + 1; the last one alone is not full */
+	uint32_t first, last; /* index + 1; 0 = none */
+	uint32_t chunks;
+	uint16_t from;        /* of the first chunk: those before were named already */
+	uint16_t count;       /* in the last chunk; all others are full */
 };
 
 struct level {
 	uint64_t occupied[SLOTS / 64];
 	struct chain slot[SLOTS];
+	uint64_t pacing;   /* the slot, counted from time 0, that is being cascaded */
+	uint64_t planned;  /* chunks that it had at first */
 };
 
 struct perch_wheel {
 	uint64_t tick;      /* the present: what is due before it was named */
+	uint64_t next;      /* when a slot is to be named, or must have been cascaded */
 	int64_t start_ns;
 	uint64_t tick_ns;
 	uint64_t per_tick;  /* 2^64 / tick_ns, to divide by it */
@@ -76,6 +86,7 @@ struct perch_wheel {
 	uint32_t max_chunks;
 	uint32_t max_ids;
 	uint64_t entries, max_entries; /* live and stale */
+	uint64_t moves;
 	struct level level[LEVELS];
 };
 
@@ -111,21 +122,26 @@ static int64_t time_of(const struct perch_wheel *w, uint64_t tick)
 
 /* ---- the place of a tick ---- */
 
-static unsigned level_of(const struct perch_wheel *w, uint64_t tick)
+/* The slot of a level that has this tick, counted from time 0. */
+static uint64_t block_of(unsigned level, uint64_t tick)
 {
-	uint64_t differ = tick ^ w->tick;
-
-	if (differ >> SLOT_BITS == 0)
-		return 0;
-	if (differ >> TOP_SHIFT != 0)
-		return LEVELS - 1;
-	return (unsigned)(63 - __builtin_clzll(differ)) / SLOT_BITS;
+	return tick >> (level * SLOT_BITS);
 }
 
 static unsigned slot_of(unsigned level, uint64_t tick)
 {
-	return (unsigned)(tick >> (level * SLOT_BITS)) &
-	       (level == LEVELS - 1 ? TOP_SLOTS - 1 : SLOTS - 1);
+	return (unsigned)block_of(level, tick) & (SLOTS - 1);
+}
+
+/* The lowest level that covers the tick. */
+static unsigned level_of(const struct perch_wheel *w, uint64_t tick)
+{
+	unsigned level = 0;
+
+	while (level < LEVELS - 1 &&
+	       block_of(level + 1, tick) - block_of(level + 1, w->tick) > 1)
+		level++;
+	return level;
 }
 
 /* A tick as it is kept in entries and per id, where 0 says "not queued". */
@@ -160,6 +176,11 @@ static void give_chunk(struct perch_wheel *w, uint32_t c)
 	w->free_chunk = c;
 }
 
+static bool occupied(const struct level *l, unsigned slot)
+{
+	return l->occupied[slot / 64] >> (slot % 64) & 1;
+}
+
 /* A new chunk at the end of the slot's chain. */
 static struct chunk *grow(struct perch_wheel *w, struct level *l, unsigned slot)
 {
@@ -168,31 +189,68 @@ static struct chunk *grow(struct perch_wheel *w, struct level *l, unsigned slot)
 	struct chunk *chunk = &w->chunks[c - 1];
 
 	chunk->next = 0;
-	chunk->from = chunk->count = 0;
 	if (chain->first == 0)
 		chain->first = c;
 	else
 		w->chunks[chain->last - 1].next = c;
 	chain->last = c;
+	chain->chunks++;
+	chain->count = 0;
 	l->occupied[slot / 64] |= 1ull << (slot % 64);
 	return chunk;
 }
 
-/* The present must not have passed the entry's tick. */
-static void insert(struct perch_wheel *w, struct entry entry)
+static bool is_full(const struct chain *chain)
 {
-	uint64_t tick = marked_tick(w, entry.mark);
-	unsigned level = level_of(w, tick), slot = slot_of(level, tick);
-	struct level *l = &w->level[level];
-	uint32_t last = l->slot[slot].last;
-	struct chunk *chunk;
+	return chain->last == 0 || chain->count == CHUNK_ENTRIES;
+}
 
-	if (last != 0 && w->chunks[last - 1].count < CHUNK_ENTRIES)
-		chunk = &w->chunks[last - 1];
-	else
-		chunk = grow(w, l, slot);
-	chunk->entry[chunk->count++] = entry;
+static void append(struct perch_wheel *w, unsigned level, unsigned slot, struct entry entry)
+{
+	struct level *l = &w->level[level];
+	struct chain *chain = &l->slot[slot];
+	struct chunk *chunk = is_full(chain) ? grow(w, l, slot) : &w->chunks[chain->last - 1];
+
+	chunk->entry[chain->count++] = entry;
 	w->entries++;
+	w->moves++;
+}
+
+struct place {
+	unsigned level, slot;
+};
+
+/* On a level below `limit`: behind what has the same tick and is still on its way down, else where
+ * the tick belongs. The present must not have passed it. */
+static struct place place_of(const struct perch_wheel *w, uint64_t tick, unsigned limit)
+{
+	unsigned lowest = level_of(w, tick), level = limit - 1;
+
+	while (level > lowest && !occupied(&w->level[level], slot_of(level, tick)))
+		level--;
+	return (struct place){level, slot_of(level, tick)};
+}
+
+static void insert(struct perch_wheel *w, struct entry entry, unsigned limit)
+{
+	uint64_t tick = marked_tick(w, entry.mark), begins;
+	struct place at = place_of(w, tick, limit);
+
+	append(w, at.level, at.slot, entry);
+	begins = block_of(at.level, tick) << (at.level * SLOT_BITS);
+	if (begins < w->next)
+		w->next = begins;
+}
+
+/* Fetch what the insertion will write. */
+static void prefetch_insert(const struct perch_wheel *w, struct entry entry, unsigned limit)
+{
+	struct place at = place_of(w, marked_tick(w, entry.mark), limit);
+	const struct chain *chain = &w->level[at.level].slot[at.slot];
+
+	if (!is_full(chain))
+		__builtin_prefetch(&w->chunks[chain->last - 1].entry[chain->count], 1);
+	__asm__ volatile("");
 }
 
 static inline void prefetch_chunk(const struct chunk *chunk)
@@ -206,15 +264,54 @@ static inline void prefetch_chunk(const struct chunk *chunk)
 	__asm__ volatile(""); /* a function that only prefetches is pure to gcc, and deleted */
 }
 
+/* Entries in the first chunk of a chain. */
+static uint32_t count_of(const struct chain *chain)
+{
+	return chain->first == chain->last ? chain->count : CHUNK_ENTRIES;
+}
+
 /* Takes the slot's chain off the wheel. */
-static uint32_t detach(struct perch_wheel *w, unsigned level, unsigned slot)
+static void detach(struct perch_wheel *w, unsigned level, unsigned slot)
 {
 	struct level *l = &w->level[level];
-	uint32_t c = l->slot[slot].first;
 
-	l->slot[slot] = (struct chain){0, 0};
+	l->slot[slot] = (struct chain){0};
 	l->occupied[slot / 64] &= ~(1ull << (slot % 64));
-	return c;
+}
+
+/* ---- what comes next ---- */
+
+/* When the first occupied slot of a level begins, from the present on; UINT64_MAX: there is none. */
+static uint64_t first_of(const struct perch_wheel *w, unsigned level)
+{
+	enum { WORDS = SLOTS / 64 };
+	const struct level *l = &w->level[level];
+	uint64_t here = block_of(level, w->tick), bits;
+	unsigned slot = slot_of(level, w->tick), word = slot / 64, seen;
+
+	bits = l->occupied[word] & (~0ull << (slot % 64));
+	for (seen = 0; bits == 0 && seen < WORDS; seen++) {
+		word = (word + 1) % WORDS;
+		bits = l->occupied[word];
+	}
+	if (bits == 0)
+		return UINT64_MAX;
+	word = (word * 64 + (unsigned)__builtin_ctzll(bits) - slot) % SLOTS;
+	return (here + word) << (level * SLOT_BITS);
+}
+
+/* The tick of the next slot to be named or cascaded; UINT64_MAX when the wheel is empty. */
+static uint64_t next_event(const struct perch_wheel *w)
+{
+	uint64_t next = first_of(w, 0), other;
+	unsigned level;
+
+	for (level = 1; level < LEVELS; level++) {
+		other = first_of(w, level);
+		if (other < next)
+			next = other;
+	}
+	return next;
 }
 
 /* ---- the sweep for stale entries ---- */
@@ -230,19 +327,21 @@ static bool first_seen(struct perch_wheel *w, uint32_t id)
 
 static void sweep_slot(struct perch_wheel *w, unsigned level, unsigned slot)
 {
-	uint32_t c = detach(w, level, slot);
+	struct chain chain = w->level[level].slot[slot];
 
-	while (c != 0) {
-		struct chunk chunk = w->chunks[c - 1];
-		uint32_t i;
+	detach(w, level, slot);
+	while (chain.first != 0) {
+		struct chunk chunk = w->chunks[chain.first - 1];
+		uint32_t count = count_of(&chain), i;
 
-		give_chunk(w, c);
-		w->entries -= chunk.count - chunk.from;
-		for (i = chunk.from; i < chunk.count; i++)
+		give_chunk(w, chain.first);
+		w->entries -= count - chain.from;
+		for (i = chain.from; i < count; i++)
 			if (w->queued[chunk.entry[i].id] == chunk.entry[i].mark &&
 			    first_seen(w, chunk.entry[i].id))
-				insert(w, chunk.entry[i]);
-		c = chunk.next;
+				append(w, level, slot, chunk.entry[i]);
+		chain.first = chunk.next;
+		chain.from = 0;
 	}
 }
 
@@ -254,88 +353,75 @@ static void sweep(struct perch_wheel *w)
 		for (slot = 0; slot < SLOTS; slot++)
 			sweep_slot(w, level, slot);
 	memset(w->seen, 0, ((size_t)w->max_ids + 63) / 64 * sizeof(*w->seen));
+	w->next = next_event(w);
 }
 
-/* ---- what comes next ---- */
+/* ---- cascades ---- */
 
-/* The first occupied slot after `slot` in a bitmap of `slots`, or -1. */
-static int next_occupied(const struct level *l, unsigned slot, unsigned slots)
+/* The first chunk of a slot's chain goes to the levels below. */
+static void cascade_chunk(struct perch_wheel *w, unsigned level, unsigned slot)
 {
-	unsigned word = (slot + 1) / 64;
-	uint64_t bits;
+	struct chain *chain = &w->level[level].slot[slot];
+	uint32_t c = chain->first, count = count_of(chain), i;
+	struct chunk chunk = w->chunks[c - 1];
 
-	if (slot + 1 >= slots)
-		return -1;
-	bits = l->occupied[word] & (~0ull << ((slot + 1) % 64));
-	while (bits == 0) {
-		if (++word >= slots / 64)
-			return -1;
-		bits = l->occupied[word];
-	}
-	return (int)(word * 64 + (unsigned)__builtin_ctzll(bits));
+	chain->first = chunk.next;
+	chain->chunks--;
+	if (chunk.next != 0)
+		prefetch_chunk(&w->chunks[chunk.next - 1]);
+	else
+		detach(w, level, slot);
+	give_chunk(w, c);
+	w->entries -= count;
+	for (i = 0; i < count; i++)
+		prefetch_insert(w, chunk.entry[i], level);
+	for (i = 0; i < count; i++)
+		insert(w, chunk.entry[i], level);
 }
 
-/* The top level is a ring: after its last slot comes its first, one turn later. */
-static uint64_t next_of_top(const struct perch_wheel *w)
-{
-	uint64_t here = w->tick >> TOP_SHIFT;
-	unsigned slot = (unsigned)here & (TOP_SLOTS - 1);
-	int next = next_occupied(&w->level[LEVELS - 1], slot, TOP_SLOTS);
-
-	if (next >= 0)
-		return (here - slot + (unsigned)next) << TOP_SHIFT;
-	if (w->level[LEVELS - 1].occupied[0] & 1)
-		return (here - slot + TOP_SLOTS) << TOP_SHIFT;
-	next = next_occupied(&w->level[LEVELS - 1], 0, TOP_SLOTS);
-	return next < 0 ? UINT64_MAX : (here - slot + TOP_SLOTS + (unsigned)next) << TOP_SHIFT;
-}
-
-/* The tick of the next slot to be named or cascaded; UINT64_MAX when the wheel is empty. */
-static uint64_t next_event(const struct perch_wheel *w)
-{
-	unsigned level;
-
-	if (w->level[0].slot[slot_of(0, w->tick)].first != 0)
-		return w->tick;
-	for (level = 0; level < LEVELS - 1; level++) {
-		unsigned shift = level * SLOT_BITS;
-		int slot = next_occupied(&w->level[level], slot_of(level, w->tick), SLOTS);
-
-		if (slot >= 0)
-			return ((w->tick >> shift & ~(uint64_t)(SLOTS - 1)) | (unsigned)slot)
-			       << shift;
-	}
-	return next_of_top(w);
-}
-
-/* Time has reached the first tick of the slot: its entries go to the levels below. */
-static void cascade(struct perch_wheel *w, unsigned level)
-{
-	uint32_t c = detach(w, level, slot_of(level, w->tick));
-
-	while (c != 0) {
-		struct chunk chunk = w->chunks[c - 1];
-		uint32_t i;
-
-		if (chunk.next != 0)
-			prefetch_chunk(&w->chunks[chunk.next - 1]);
-		give_chunk(w, c);
-		w->entries -= chunk.count - chunk.from;
-		for (i = chunk.from; i < chunk.count; i++)
-			insert(w, chunk.entry[i]);
-		c = chunk.next;
-	}
-}
-
-/* Moves the present to the tick of an event, and cascades every slot that begins there. */
-static void move_to(struct perch_wheel *w, uint64_t tick)
+/* The present is now in these slots: what is left in them belongs below. */
+static void arrive(struct perch_wheel *w, uint64_t tick)
 {
 	unsigned level;
 
 	w->tick = tick;
 	for (level = LEVELS - 1; level > 0; level--)
-		if ((tick & ((1ull << (level * SLOT_BITS)) - 1)) == 0)
-			cascade(w, level);
+		while (occupied(&w->level[level], slot_of(level, tick)))
+			cascade_chunk(w, level, slot_of(level, tick));
+}
+
+/* Of the slot that comes next, no larger part is still there than of the present one. */
+static void pace_level(struct perch_wheel *w, unsigned level)
+{
+	struct level *l = &w->level[level];
+	uint64_t block = block_of(level, w->tick) + 1;
+	uint64_t width = 1ull << (level * SLOT_BITS), rest = width - 1 - (w->tick & (width - 1));
+	unsigned slot = (unsigned)block & (SLOTS - 1);
+
+	if (!occupied(l, slot))
+		return;
+	if (l->pacing != block) {
+		l->pacing = block;
+		l->planned = l->slot[slot].chunks;
+	}
+	while (occupied(l, slot) && l->slot[slot].chunks > l->planned * rest / width)
+		cascade_chunk(w, level, slot);
+	if (!occupied(l, slot))
+		w->next = next_event(w);
+}
+
+static void pace(struct perch_wheel *w)
+{
+	unsigned level;
+
+	for (level = LEVELS - 1; level > 0; level--)
+		pace_level(w, level);
+}
+
+static void prefetch_queued(const struct perch_wheel *w, const struct entry *entry)
+{
+	__builtin_prefetch(&w->queued[entry->id], 1);
+	__asm__ volatile("");
 }
 
 /* Names live entries of the present's slot, oldest first, until `max` are named. */
@@ -346,22 +432,25 @@ static uint32_t name_present(struct perch_wheel *w, uint32_t *ids, uint32_t max)
 	uint32_t mark = mark_of(w->tick), named = 0, c;
 
 	while ((c = chain->first) != 0) {
-		struct chunk *chunk = &w->chunks[c - 1];
+		const struct chunk *chunk = &w->chunks[c - 1];
+		uint32_t count = count_of(chain);
 
-		while (chunk->from < chunk->count && named < max) {
-			uint32_t id = chunk->entry[chunk->from++].id;
+		while (chain->from < count && named < max) {
+			uint32_t id = chunk->entry[chain->from++].id;
 
-			if (chunk->from + AHEAD < chunk->count)
-				__builtin_prefetch(&w->queued[chunk->entry[chunk->from + AHEAD].id]);
+			if (chain->from + (uint32_t)AHEAD < count)
+				prefetch_queued(w, &chunk->entry[chain->from + AHEAD]);
 			w->entries--;
 			if (w->queued[id] != mark)
 				continue;
 			w->queued[id] = 0;
 			ids[named++] = id;
 		}
-		if (chunk->from < chunk->count)
+		if (chain->from < count)
 			return named;
 		chain->first = chunk->next;
+		chain->chunks--;
+		chain->from = 0;
 		give_chunk(w, c);
 	}
 	detach(w, 0, slot);
@@ -385,6 +474,7 @@ int perch_wheel_open(struct perch_wheel **out, const struct perch_wheel_config *
 	w->start_ns = cfg->now_ns;
 	w->tick_ns = cfg->tick_ns ? (uint64_t)cfg->tick_ns : DEFAULT_TICK_NS;
 	w->per_tick = UINT64_MAX / w->tick_ns;
+	w->next = UINT64_MAX;
 	w->queued = perch_region_map(w->max_ids * sizeof(*w->queued), -1);
 	w->chunks = perch_region_map(w->max_chunks * sizeof(*w->chunks), -1);
 	w->seen = perch_region_map(((size_t)w->max_ids + 63) / 64 * sizeof(*w->seen), -1);
@@ -420,29 +510,35 @@ void perch_wheel_arm(struct perch_wheel *w, uint32_t id, int64_t deadline_ns)
 	if (w->entries >= w->max_entries)
 		sweep(w);
 	w->queued[id] = mark_of(tick);
-	insert(w, (struct entry){id, w->queued[id]});
+	insert(w, (struct entry){id, w->queued[id]}, LEVELS);
 }
 
 uint32_t perch_wheel_expire(struct perch_wheel *w, int64_t now_ns, uint32_t *ids, uint32_t max)
 {
-	uint64_t now = tick_of(w, now_ns, false), event;
+	uint64_t now = tick_of(w, now_ns, false), before = w->tick;
 	uint32_t named = 0;
 
-	while ((event = next_event(w)) <= now) {
-		if (event > w->tick)
-			move_to(w, event);
+	while (w->next <= now) {
+		if (w->next > w->tick)
+			arrive(w, w->next);
 		named += name_present(w, ids + named, max - named);
 		if (named == max)
 			return named;
+		w->next = next_event(w);
 	}
-	if (now > w->tick)
+	if (now > before) {
 		w->tick = now;
+		pace(w);
+	}
 	return named;
 }
 
 int64_t perch_wheel_next(const struct perch_wheel *w)
 {
-	uint64_t event = next_event(w);
+	return w->next == UINT64_MAX ? INT64_MAX : time_of(w, w->next);
+}
 
-	return event == UINT64_MAX ? INT64_MAX : time_of(w, event);
+uint64_t perch_wheel_moves(const struct perch_wheel *w)
+{
+	return w->moves;
 }

@@ -109,6 +109,52 @@ static void one_tick_names_in_order_armed(void)
 	perch_wheel_close(w);
 }
 
+/* Sixty thousand in one slot of the top level: they come down a few at a time. */
+static void many_come_down_in_step(void)
+{
+	enum { IDS = 60000, STEP = 10 * TICK };
+	struct perch_wheel *w = open_wheel(IDS);
+	uint64_t before, most = 0;
+	uint32_t ids[64], i, got = 0, n;
+	int64_t now;
+
+	for (i = 0; i < IDS; i++)
+		perch_wheel_arm(w, i, (52000000ll + 100ll * i) * TICK);
+	for (now = 0; now < 59000000ll * TICK; now += STEP) {
+		before = perch_wheel_moves(w);
+		n = perch_wheel_expire(w, now, ids, 64);
+		for (i = 0; i < n; i++)
+			CU_ASSERT(ids[i] == got + i);
+		got += n;
+		if (perch_wheel_moves(w) - before > most)
+			most = perch_wheel_moves(w) - before;
+	}
+	CU_ASSERT_EQUAL(got, IDS);
+	CU_ASSERT(most <= 3 * 31); /* a chunk from each level */
+	perch_wheel_close(w);
+}
+
+/* An id that is armed while older ones of its tick are on their way down is named after them. */
+static void late_comers_stand_behind(void)
+{
+	enum { SLOT = 256, BEGINS = 300 * SLOT, DUE = BEGINS + 7, OLD = 600, ALL = OLD + SLOT };
+	struct perch_wheel *w = open_wheel(ALL);
+	uint32_t ids[ALL], i, got;
+	int64_t now;
+
+	for (i = 0; i < OLD; i++)
+		perch_wheel_arm(w, i, DUE * TICK);
+	for (now = BEGINS - SLOT; now < BEGINS; now++) { /* a tick after the other */
+		CU_ASSERT_EQUAL(perch_wheel_expire(w, now * TICK, ids, 1), 0);
+		perch_wheel_arm(w, i++, DUE * TICK);
+	}
+	got = perch_wheel_expire(w, DUE * TICK, ids, ALL);
+	CU_ASSERT_EQUAL(got, ALL);
+	for (i = 0; i < got; i++)
+		CU_ASSERT_EQUAL(ids[i], i);
+	perch_wheel_close(w);
+}
+
 static void horizon_names_early_but_names(void)
 {
 	struct perch_wheel *w = open_wheel(2);
@@ -259,6 +305,8 @@ int main(int argc, char **argv)
 		{"shortened: named early and once", shortened_names_early_and_once},
 		{"lengthened: stays lazily", lengthened_stays_lazily},
 		{"one tick names in the order armed", one_tick_names_in_order_armed},
+		{"many come down in step with time", many_come_down_in_step},
+		{"latecomers stand behind those on their way", late_comers_stand_behind},
 		{"the horizon names early, but names", horizon_names_early_but_names},
 		{"time jumps", time_jumps},
 		{"stale entries are bounded", stale_entries_are_bounded},
