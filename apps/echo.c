@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * perch-echo: TCP and UDP echo (RFC 862) over IPv4 and IPv6, and two services that let a peer see
- * every TCP state: one that closes first, and one that dials out.
+ * perch-echo: TCP and UDP echo (RFC 862) over IPv4 and IPv6, two services that let a peer see every
+ * TCP state (one that closes first, one that dials out), and two one-way ones: echo_stream.c.
  */
 #include <errno.h>
 #include <signal.h>
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "apps/args.h"
+#include "apps/echo_stream.h"
 
 static struct perch *engine; /* for the signal handler */
 
@@ -118,7 +119,8 @@ static void on_signal(int sig)
 	perch_stop(engine);
 }
 
-static int serve(const struct args *a, uint64_t oneshot_port, uint64_t connect_port)
+static int serve(const struct args *a, uint64_t oneshot_port, uint64_t connect_port,
+	const struct stream_services *streams)
 {
 	int rc = perch_listen(engine, NULL, (uint16_t)udp.port, echo, NULL);
 
@@ -128,6 +130,8 @@ static int serve(const struct args *a, uint64_t oneshot_port, uint64_t connect_p
 		rc = perch_listen(engine, NULL, (uint16_t)oneshot_port, oneshot, NULL);
 	if (rc == 0 && connect_port)
 		rc = perch_listen(engine, NULL, (uint16_t)connect_port, connector, NULL);
+	if (rc == 0)
+		rc = stream_listen(engine, streams);
 	if (rc < 0) {
 		args_complain(a, "cannot listen: %s", strerror(-rc));
 		return EXIT_RUNTIME;
@@ -152,21 +156,38 @@ static bool groups_parsed(void)
 	return !udp.source || perch_addr_parse(udp.source, 0, &udp.source_addr) == 0;
 }
 
+/* Two services that want the same port? perch_listen would say so, but of the lcores, and later. */
+static bool ports_clash(const uint64_t *ports, unsigned n)
+{
+	unsigned i, k;
+
+	for (i = 0; i < n; i++)
+		for (k = 0; k < i; k++)
+			if (ports[i] && ports[i] == ports[k])
+				return true;
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t oneshot_port = 0, connect_port = 0;
+	struct stream_services streams = {.check = 0};
 	const struct args_option own[] = {
 		{"--port", ARGS_NUMBER, &udp.port, 1, UINT16_MAX},
 		{"--join", ARGS_TEXT, &udp.group, 0, 0},
 		{"--source", ARGS_TEXT, &udp.source, 0, 0},
 		{"--oneshot-port", ARGS_NUMBER, &oneshot_port, 1, UINT16_MAX},
 		{"--connect-port", ARGS_NUMBER, &connect_port, 1, UINT16_MAX},
+		{"--discard-port", ARGS_NUMBER, &streams.discard_port, 1, UINT16_MAX},
+		{"--chargen-port", ARGS_NUMBER, &streams.chargen_port, 1, UINT16_MAX},
+		{"--check", ARGS_FLAG, &streams.check, 0, 0},
 		{NULL, ARGS_FLAG, NULL, 0, 0},
 	};
 	struct args a = {
 		.app = "perch-echo",
 		.usage = "[--ip6 ADDR/LEN] [--gw ADDR] [--port N] [--oneshot-port N] "
-			 "[--connect-port N] [--join GROUP [--source ADDR]] [--max-conns N] "
+			 "[--connect-port N] [--discard-port N [--check]] [--chargen-port N] "
+			 "[--join GROUP [--source ADDR]] [--max-conns N] "
 			 "[--profile latency|wan] [--cc cubic|newreno] "
 			 "[--idle busy|backoff] [--mtu N] [--vlan ID] [--mbufs N] [--seed N]",
 	};
@@ -183,8 +204,8 @@ int main(int argc, char **argv)
 			"--source), --source that of a host");
 		return EXIT_USAGE;
 	}
-	if (udp.port == oneshot_port || udp.port == connect_port ||
-		(oneshot_port && oneshot_port == connect_port)) {
+	if (ports_clash((const uint64_t[]){udp.port, oneshot_port, connect_port,
+		    streams.discard_port, streams.chargen_port}, 5)) {
 		args_complain(&a, "each service needs a port of its own");
 		return EXIT_USAGE;
 	}
@@ -193,8 +214,10 @@ int main(int argc, char **argv)
 		return status;
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
-	status = serve(&a, oneshot_port, connect_port);
+	status = serve(&a, oneshot_port, connect_port, &streams);
 	args_summary(&a, engine);
+	if (!stream_report(&streams) && status == EXIT_FINE)
+		status = EXIT_RUNTIME;
 	perch_close(engine);
 	return status;
 }

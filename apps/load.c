@@ -15,6 +15,7 @@
 #include "apps/args.h"
 #include "apps/load.h"
 #include "apps/load_report.h"
+#include "apps/pattern.h"
 
 #define S_NS INT64_C(1000000000)
 
@@ -82,6 +83,10 @@ static void run_tcp(void *arg)
 	w->opened++;
 	if (w->load->bulk)
 		load_bulk(j);
+	else if (w->load->send)
+		load_send(j);
+	else if (w->load->receive)
+		load_receive(j);
 	else if (j->number >= w->conns - w->hot)
 		load_tcp(j);
 	else
@@ -254,17 +259,29 @@ static uint32_t share(uint64_t whole, unsigned parts, unsigned part)
 	return (uint32_t)(whole / parts + (part < whole % parts));
 }
 
+/* What is sent, and what is to come back. */
+static uint8_t *make_out(const struct load *l)
+{
+	uint64_t i, bytes = load_is_one_way(l) ? PATTERN_BYTES : l->depth * l->size;
+	uint8_t *out = malloc(bytes);
+
+	if (out && load_is_one_way(l))
+		pattern_fill(out);
+	else if (out)
+		for (i = 0; i < bytes; i++)
+			out[i] = (uint8_t)(i % l->size % 251);
+	return out;
+}
+
 static bool reserve(struct load *l)
 {
 	uint64_t i;
 	unsigned k;
 
 	l->workers = calloc(l->n_workers, sizeof(*l->workers));
-	l->out = malloc(l->depth * l->size);
+	l->out = make_out(l);
 	if (!l->workers || !l->out)
 		return false;
-	for (i = 0; i < l->depth * l->size; i++)
-		l->out[i] = (uint8_t)(i % l->size % 251);
 	for (k = 0; k < l->n_workers; k++) {
 		struct load_worker *w = &l->workers[k];
 
@@ -401,12 +418,15 @@ static void choose_sources(const struct args *a, struct load *l)
 
 static void check(const struct args *a, struct load *l)
 {
-	if (l->connect + l->udp + l->bulk > 1)
-		misuse(a, "--connect, --udp and --bulk exclude each other");
+	if (l->connect + l->udp + l->bulk + l->send + l->receive > 1)
+		misuse(a, "--connect, --udp, --bulk, --send and --receive exclude each other");
 	if (l->udp && (l->size > LOAD_LARGEST_DATAGRAM || l->size < 16))
 		misuse(a, "--udp goes with messages of 16 to 1400 bytes");
-	if (l->rate && l->bulk)
-		misuse(a, "--bulk sends as fast as it can: it has no --rate");
+	if (l->rate && load_is_bulk(l))
+		misuse(a, "--bulk, --send and --receive go as fast as they can: they have no "
+			"--rate");
+	if (l->check && l->send)
+		misuse(a, "--send gets nothing back: let the server compare (perch-echo --check)");
 	if (l->depth && l->connect)
 		misuse(a, "--connect sends one request per connection: it has no --depth");
 	if (l->hot > l->conns)
@@ -417,7 +437,7 @@ static void check(const struct args *a, struct load *l)
 		misuse(a, "--depth times --size is more than 128 KB");
 	if (l->reply == 0)
 		l->reply = l->size;
-	if (l->hot == 0 || l->connect || l->udp || l->bulk)
+	if (l->hot == 0 || l->connect || l->udp || load_is_bulk(l))
 		l->hot = l->conns;
 }
 
@@ -452,6 +472,8 @@ int main(int argc, char **argv)
 		{"--connect", ARGS_FLAG, &l.connect, 0, 0},
 		{"--udp", ARGS_FLAG, &l.udp, 0, 0},
 		{"--bulk", ARGS_FLAG, &l.bulk, 0, 0},
+		{"--send", ARGS_FLAG, &l.send, 0, 0},
+		{"--receive", ARGS_FLAG, &l.receive, 0, 0},
 		{"--check", ARGS_FLAG, &l.check, 0, 0},
 		{"--json", ARGS_FLAG, &l.json, 0, 0},
 		{"--quiet", ARGS_FLAG, &l.quiet, 0, 0},
@@ -461,8 +483,8 @@ int main(int argc, char **argv)
 		.app = "perch-load",
 		.usage = "[--ip6 ADDR/LEN] [--conns N] [--hot N] [--size BYTES] [--reply BYTES] "
 			 "[--depth N] [--rate PER_SECOND] [--duration S] [--warm-up S] "
-			 "[--connect [--time-wait-ms MS] | --udp | --bulk] [--check] [--json] "
-			 "[--quiet] HOST PORT",
+			 "[--connect [--time-wait-ms MS] | --udp | --bulk | --send | --receive] "
+			 "[--check] [--json] [--quiet] HOST PORT",
 	};
 
 	args_parse(&a, argc, argv, own);

@@ -28,12 +28,23 @@ struct load { /* what was asked for; constant while the engine runs, but for wha
 	struct perch_addr from; /* the first of n_from consecutive addresses to dial from */
 	uint32_t n_from;
 	uint64_t conns, hot, size, reply, depth, rate, duration_s, warm_up_s, time_wait_ms;
-	uint64_t connect, udp, bulk, check, json, quiet;
-	uint8_t *out;           /* depth messages in a row: what is sent */
+	uint64_t connect, udp, bulk, send, receive, check, json, quiet;
+	uint8_t *out;           /* depth messages in a row: what is sent; one-way, the pattern */
 	_Atomic unsigned working; /* lcores that have not finished */
 	unsigned n_workers;
 	struct load_worker *workers;
 };
+
+/* A stream one way, of RFC 864's pattern; any stream, for which there are no requests. */
+static inline bool load_is_one_way(const struct load *l)
+{
+	return l->send || l->receive;
+}
+
+static inline bool load_is_bulk(const struct load *l)
+{
+	return l->bulk || load_is_one_way(l);
+}
 
 /* One lcore's share. Its own coroutines write it; the progress line reads it meanwhile. */
 struct load_worker {
@@ -59,7 +70,7 @@ struct load_job {
 	struct perch_udp *udp;
 	int64_t *due_ns;         /* a ring of depth: when each request in flight was due */
 	uint32_t head, tail;     /* requests begun and finished, modulo 2^32 */
-	uint64_t got;            /* bytes of the reply that is coming in */
+	uint64_t got;            /* bytes of the reply that is coming in; one-way: so far */
 	uint32_t number;
 };
 
@@ -71,6 +82,8 @@ void load_conduct(void *arg);
 void load_tcp(struct load_job *j);
 void load_connect(struct load_job *j);
 void load_bulk(struct load_job *j);
+void load_send(struct load_job *j);
+void load_receive(struct load_job *j);
 void load_udp(struct load_job *j);
 
 /* Send one request that was due then. False: the job has as many in flight as it may. */

@@ -66,7 +66,7 @@ static void print_line(const struct load *l, unsigned second, struct sum *now, s
 	hist_subtract(&before->hist, &now->hist); /* what is new, negated, slot by slot */
 	fprintf(stderr, "perch-load: %u s, %s, %" PRIu64 " open", second, phase_name(l),
 		now->opened);
-	if (l->bulk)
+	if (load_is_bulk(l))
 		fprintf(stderr, ", %.2f Gbit/s", (double)bytes * 8 / 1e9);
 	else
 		fprintf(stderr, ", %" PRIu64 " req/s", requests);
@@ -128,6 +128,8 @@ static const char *mode(const struct load *l)
 		return "connect";
 	if (l->udp)
 		return "udp";
+	if (load_is_one_way(l))
+		return l->send ? "send" : "receive";
 	return l->bulk ? "bulk" : "tcp";
 }
 
@@ -142,8 +144,9 @@ static void print_text(const struct load *l, const struct sum *s)
 	       " bytes, %" PRIu64 " in flight on each, %s, %.2f s\n",
 		mode(l), l->conns, l->hot, l->size, l->depth, l->rate ? "open loop" : "closed loop",
 		s->seconds);
-	if (l->bulk)
-		printf("bulk: %" PRIu64 " bytes came back, %.3f Gbit/s\n", s->bytes,
+	if (load_is_bulk(l))
+		printf("%s: %" PRIu64 " bytes %s, %.3f Gbit/s\n", mode(l), s->bytes,
+			l->bulk ? "came back" : l->send ? "arrived" : "came",
 			per_second(s->bytes, s) * 8 / 1e9);
 	else
 		printf("requests: %" PRIu64 ", %.0f a second\n", s->requests,

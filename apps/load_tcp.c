@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * The TCP load: requests on a connection that stays, one connection per request, and bulk.
+ * The TCP load: requests on a connection that stays, one connection per request, bulk to and fro,
+ * and bulk one way.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "apps/load.h"
+#include "apps/pattern.h"
 
 /* ---- requests ------------------------------------------------------------------------------- */
 
@@ -152,6 +154,45 @@ void load_bulk(struct load_job *j)
 	while ((b = perch_next(j->conn, PERCH_FOREVER)).len > 0) {
 		if (l->check)
 			w->wrong += differences(l, j->got, b.data, (uint64_t)b.len);
+		j->got += (uint64_t)b.len;
+		if (w->phase == LOAD_MEASURES)
+			w->bytes += (uint64_t)b.len;
+	}
+	load_failed(w, b.len < 0 ? (int)b.len : -ECONNRESET);
+}
+
+/* ---- bulk one way --------------------------------------------------------------------------- */
+
+/* To a service that throws it away. What counts is what the peer has acknowledged: all but what
+ * is still queued here. */
+void load_send(struct load_job *j)
+{
+	struct load_worker *w = j->worker;
+	struct perch_flow_info i;
+	uint64_t sent = 0, before = 0, arrived;
+	int64_t rc;
+
+	while ((rc = perch_write(j->conn, w->load->out, PATTERN_BYTES, PERCH_FOREVER)) > 0) {
+		sent += (uint64_t)rc;
+		perch_flow_info(j->conn, &i);
+		arrived = sent - i.unsent_bytes - i.unacked_bytes;
+		if (w->phase == LOAD_MEASURES)
+			w->bytes += arrived - before;
+		before = arrived;
+	}
+	load_failed(w, (int)rc);
+}
+
+/* From a service that sends RFC 864's pattern without end. */
+void load_receive(struct load_job *j)
+{
+	struct load_worker *w = j->worker;
+	const struct load *l = w->load;
+	struct perch_bytes b;
+
+	while ((b = perch_next(j->conn, PERCH_FOREVER)).len > 0) {
+		if (l->check)
+			w->wrong += !pattern_holds(l->out, j->got, b.data, (uint64_t)b.len);
 		j->got += (uint64_t)b.len;
 		if (w->phase == LOAD_MEASURES)
 			w->bytes += (uint64_t)b.len;

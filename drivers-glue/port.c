@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_cycles.h>
+#include <rte_errno.h>
+
 #include "drivers-glue/crowd.h"
 #include "drivers-glue/eal.h"
 #include "drivers-glue/placement.h"
@@ -119,32 +122,42 @@ static void spread_reta(struct perch_port *p, uint16_t size)
 		p->reta_size = size;
 }
 
+/* Last in, first out, so that the buffers in use are those that are in the CPU's caches: the default
+ * is a queue, of which bulk traffic touches every buffer before one comes again. */
+static struct rte_mempool *make_pool(const char *name, uint32_t n, uint16_t priv, uint16_t room,
+	int node)
+{
+	uint32_t cache = RTE_MIN((uint32_t)POOL_CACHE, n / 8);
+	struct rte_mempool *pool =
+		rte_pktmbuf_pool_create_by_ops(name, n, cache, priv, room, node, "stack");
+
+	if (!pool && rte_errno != ENOMEM) /* its plugin is not installed */
+		pool = rte_pktmbuf_pool_create(name, n, cache, priv, room, node);
+	return pool;
+}
+
 static int make_pools(struct perch_port *p, const struct perch_port_config *cfg, char *why,
 	size_t why_bytes)
 {
 	uint32_t n = cfg->mbufs ? cfg->mbufs : DEFAULT_MBUFS;
-	uint32_t room = RTE_MAX((uint32_t)PACKET_ROOM, (uint32_t)cfg->mtu + FRAME_EXTRA);
+	uint32_t room = RTE_MAX((uint32_t)PACKET_ROOM, (uint32_t)cfg->mtu + FRAME_EXTRA) +
+		RTE_PKTMBUF_HEADROOM;
+	uint16_t priv = RTE_ALIGN_CEIL(cfg->priv_bytes, RTE_MBUF_PRIV_ALIGN), i;
 	char name[RTE_MEMPOOL_NAMESIZE];
 	int node;
-	uint16_t i;
 
 	for (i = 0; i < p->lcores; i++) {
 		node = perch_numa_node_of_cpu(cfg->cpus ? cfg->cpus[i] : -1);
 		if (node < 0)
 			node = p->info.numa_node;
 		snprintf(name, sizeof(name), "perch_%u_%u", p->id, i);
-		p->pools[i] = rte_pktmbuf_pool_create(name, n, RTE_MIN((uint32_t)POOL_CACHE, n / 8),
-			RTE_ALIGN_CEIL(cfg->priv_bytes, RTE_MBUF_PRIV_ALIGN),
-			(uint16_t)(room + RTE_PKTMBUF_HEADROOM), node);
+		p->pools[i] = make_pool(name, n, priv, (uint16_t)room, node);
 		if (!p->pools[i] && node >= 0) /* better far than none */
-			p->pools[i] = rte_pktmbuf_pool_create(name, n,
-				RTE_MIN((uint32_t)POOL_CACHE, n / 8),
-				RTE_ALIGN_CEIL(cfg->priv_bytes, RTE_MBUF_PRIV_ALIGN),
-				(uint16_t)(room + RTE_PKTMBUF_HEADROOM), SOCKET_ID_ANY);
+			p->pools[i] = make_pool(name, n, priv, (uint16_t)room, SOCKET_ID_ANY);
 		if (!p->pools[i])
 			return fail(why, why_bytes, -ENOMEM, "no memory for %u packet buffers per "
 				"lcore (%u MB): reserve more huge pages, or ask for fewer", n,
-				(unsigned)((uint64_t)n * (room + 512) >> 20));
+				(unsigned)((uint64_t)n * (room + 384) >> 20));
 	}
 	return 0;
 }
@@ -307,12 +320,32 @@ int perch_port_open(struct perch_port **out, const struct perch_port_config *cfg
 	return 0;
 }
 
+/* The other end of a net_memif unmaps its rings in a thread of its own as soon as this end goes,
+ * and crashes if it is writing to them just then (DPDK 22.11): let it get rid of what it has. */
+static void let_peer_finish(struct perch_port *p)
+{
+	const unsigned step_us = 200, quiet_steps = 50, most_steps = 1000;
+	struct rte_mbuf *pkts[PORT_BURST];
+	unsigned step, quiet = 0;
+	uint16_t n;
+
+	if (strcmp(p->info.driver, "net_memif") != 0)
+		return;
+	for (step = 0; step < most_steps && quiet < quiet_steps; step++) {
+		for (quiet++; (n = rte_eth_rx_burst(p->id, 0, pkts, PORT_BURST)) > 0; quiet = 0)
+			rte_pktmbuf_free_bulk(pkts, n);
+		rte_delay_us_sleep(step_us);
+	}
+}
+
 void perch_port_close(struct perch_port *p)
 {
 	uint16_t i;
 
-	if (p->started)
+	if (p->started) {
+		let_peer_finish(p);
 		rte_eth_dev_stop(p->id);
+	}
 	if (p->steer)
 		perch_steer_close(p);
 	if (p->owner) {

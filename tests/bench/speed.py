@@ -58,29 +58,37 @@ def run(argv, timeout):
 
 
 class Wire:
-    """A net_memif wire between two processes of one round."""
+    """A net_memif wire between two processes of one round. log2_ring: of its rings; zero_copy: the
+    client's packets are read and written where they lie."""
     number = 0
 
-    def __init__(self, folder):
+    def __init__(self, folder, log2_ring=0, zero_copy=False):
         Wire.number += 1
+        self.options = f",rsize={log2_ring}" if log2_ring else ""
+        self.zero_copy = zero_copy
         self.prefix = f"perch-bench-{os.getpid()}-{Wire.number}"
         self.socket = f"{folder}/wire{Wire.number}.sock"
         huge = HUGE.exists() and int(HUGE.read_text()) >= 512
+        if zero_copy and not huge:
+            raise Missing("zero copy needs huge pages")
         self.memory = ["--in-memory"] if huge else ["--no-huge", "-m", "1024"]
+        if zero_copy:
+            self.memory += ["--single-file-segments", "-m", "512"]
 
     def vdev(self, role):
         mac = "02:00:00:00:99:02" if role == "server" else "02:00:00:00:99:01"
+        zero_copy = ",zero-copy=yes" if self.zero_copy and role == "client" else ""
         return (f"net_memif0,role={role},id=0,mac={mac},socket-abstract=no,"
-                f"socket={self.socket}")
+                f"socket={self.socket}{self.options}{zero_copy}")
 
     def eal(self, role, cpu):
         return ["-l", cpu, "--no-pci", *self.memory, f"--file-prefix={self.prefix}{role[0]}",
                 "--vdev", self.vdev(role)]
 
-    def load(self, *options, seconds, sources="10.99.0.11", timeout=60):
+    def load(self, *options, seconds, sources="10.99.0.11", timeout=60, port=PORT):
         out = run([APPS / "perch-load", *self.eal("client", "1"), "--", "--ip", f"{sources}/16",
                    "--quiet", "--json", "--duration", max(1, round(seconds)), *options,
-                   "10.99.0.2", PORT], timeout + seconds)
+                   "10.99.0.2", port], timeout + seconds)
         return json.loads(out.strip().split("\n")[-1])
 
 
@@ -103,8 +111,8 @@ def peer_server(command):
     return begin
 
 
-def on_memif(folder, begin, *options, seconds, server_options=(), **kw):
-    wire = Wire(folder)
+def on_memif(folder, begin, *options, seconds, server_options=(), wire_options=None, **kw):
+    wire = Wire(folder, **(wire_options or {}))
     server = begin(wire, *server_options)
     try:
         time.sleep(0.8)
@@ -112,7 +120,15 @@ def on_memif(folder, begin, *options, seconds, server_options=(), **kw):
     finally:
         said = stop(server)
     result["server"] = counters(said)
+    if server.returncode != 0:
+        raise Missing("the server ends with " + said.strip()[-100:])
     return result
+
+
+def shared_copy(slots):
+    """What the two CPUs can copy through shared memory, and how far apart they are."""
+    r = json.loads(run([BENCH / "shared_copy", "0.5", slots], 20))
+    return {"gbit_per_s": r[f"gbit_per_s_{slots}"], "line_ns": r["line_round_trip_ns"]}
 
 
 def testpmd(folder, seconds):
@@ -324,6 +340,20 @@ class Sections:
         """one connection echoes bulk at MSS 1448: Gbit/s each way"""
         return "gbit_per_s", self.memif("--bulk", "--conns", 1, "--size", 16384, "--check")
 
+    def stream(self):
+        """one connection, one way, MSS 1448, every byte compared: Gbit/s"""
+        def case(*options, port, **wire):
+            return lambda: on_memif(
+                self.folder, perch_server, "--conns", 1, *options, seconds=self.a.seconds,
+                port=port, wire_options=wire,
+                server_options=("--discard-port", 9, "--chargen-port", 19, "--check"))
+        cases = {}
+        for wire, kw in (("", {}), (", zero copy", {"zero_copy": True, "log2_ring": 9})):
+            cases["perch, client sends" + wire] = case("--send", port="9", **kw)
+            cases["perch, server sends" + wire] = case("--receive", "--check", port="19", **kw)
+        cases["memcpy there, memcpy back"] = lambda: shared_copy(1024)
+        return "gbit_per_s", cases
+
     def many(self):
         """connections by the thousand, of which 4,096 busy at most: requests a second"""
         def case(conns):
@@ -348,7 +378,7 @@ class Sections:
         return "instructions", {"perch": lambda: instructions(self.folder)}
 
 
-NAMES = ("echo", "rtt", "half", "connect", "bulk", "many", "linux", "instructions")
+NAMES = ("echo", "rtt", "half", "connect", "bulk", "stream", "many", "linux", "instructions")
 
 
 def figure(kind, r):
@@ -389,6 +419,8 @@ def show(title, kind, results):
         print(f"  {name:28} {mid[name]:>14,.{digits}f}  "
               f"({min(each):,.{digits}f} - {max(each):,.{digits}f}){ratio}")
         last = sorted(rs, key=lambda r: r["figure"])[len(rs) // 2]
+        if "line_ns" in last:
+            print(f"    a cache line's way to the other CPU and back: {last['line_ns']:.0f} ns")
         if "latency_ns" in last and kind != "gbit_per_s":
             us = {k: last["latency_ns"][k] / 1e3 for k in ("p50", "p99", "p99.9")}
             print("    " + ", ".join(f"{k} {v:.2f} us" for k, v in us.items()))

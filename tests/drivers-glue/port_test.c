@@ -76,6 +76,32 @@ static void refuses_bad_configurations(void)
 	perch_port_close(p);
 }
 
+/* What comes out of a pool is what went in last, beyond what the lcore's cache of it holds, too:
+ * those buffers are in the CPU's caches. */
+static void pools_are_stacks(void)
+{
+	enum { OUT = 1200, ALL = 4096 };
+	static struct rte_mbuf *first[OUT], *again[OUT];
+	const char *vdevs[] = {"net_null9", NULL};
+	unsigned i, k, same = 0;
+	struct perch_port *p;
+
+	CU_ASSERT_FATAL(eal(vdevs));
+	p = open_named("net_null9", &(struct perch_port_config){.mbufs = ALL});
+	for (i = 0; i < OUT; i++)
+		first[i] = rte_pktmbuf_alloc(perch_port_pool(p, 0));
+	rte_pktmbuf_free_bulk(first, OUT);
+	for (i = 0; i < OUT; i++) {
+		again[i] = rte_pktmbuf_alloc(perch_port_pool(p, 0));
+		for (k = 0; k < OUT && first[k] != again[i]; k++)
+			;
+		same += k < OUT;
+	}
+	rte_pktmbuf_free_bulk(again, OUT);
+	CU_ASSERT_TRUE(same > OUT * 3 / 4);
+	perch_port_close(p);
+}
+
 static void refuses_more_than_there_is(void)
 {
 	const char *vdevs[] = {"net_null2", NULL};
@@ -291,6 +317,7 @@ int main(int argc, char **argv)
 {
 	const struct suite_case cases[] = {
 		{"refuses_bad_configurations", refuses_bad_configurations},
+		{"pools_are_stacks", pools_are_stacks},
 		{"refuses_more_than_there_is", refuses_more_than_there_is},
 		{"nic_is_believed_for_what_it_has", nic_is_believed_for_what_it_has},
 		{"vdev_is_not_believed", vdev_is_not_believed},
