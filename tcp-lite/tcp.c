@@ -70,6 +70,7 @@ void perch_tcp_init(struct perch_net *net, void *mem)
 	struct layout l = layout_of(cfg);
 	struct perch_tcp *t = mem;
 	uint8_t *base = mem;
+	unsigned i;
 
 	net->tcp = t;
 	t->tcbs = (struct perch_tcb *)(base + l.tcbs);
@@ -83,6 +84,8 @@ void perch_tcp_init(struct perch_net *net, void *mem)
 	t->in_mbufs_max = mbufs_for(cfg, cfg->rcvbuf_bytes);
 	t->out_mbufs_max = mbufs_for(cfg, cfg->sndbuf_bytes);
 	t->rcv_scale = scale_for(cfg->rcvbuf_bytes);
+	for (i = 0; i < cfg->n_ifs; i++)
+		t->sums |= !(cfg->ifs[i].tx_offloads & PERCH_NET_TX_TCP_CKSUM);
 	t->cc = perch_tcp_cc_find(cfg->cc);
 	net->cfg.cc = t->cc->name; /* the caller's string is not kept */
 	perch_flow_table_init(&t->table, (struct perch_flow_bucket *)(base + l.buckets),

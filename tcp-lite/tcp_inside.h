@@ -204,6 +204,7 @@ struct perch_tcp {
 	uint32_t max_boxes, born_inboxes, born_outboxes;
 	uint16_t in_mbufs_max, out_mbufs_max; /* per connection */
 	uint8_t rcv_scale;  /* what we offer */
+	bool sums;          /* some interface leaves TCP's checksum to us */
 	struct perch_tcp_listener *listeners;
 	uint32_t listener_heads[LISTENER_HEADS]; /* by port: index + 1, 0 none */
 	struct perch_tcp_limit challenges, resets;

@@ -4,6 +4,7 @@
  * Small writes of one turn become one segment, for a segment is filled up as long as it has not
  * been sent. Nagle's algorithm is not here: what the window lets go, goes at the end of the turn.
  */
+#include "tcp-lite/cksum.h"
 #include "tcp-lite/tcp_inside.h"
 
 enum { SNDBUF_LEAST = 256 * 1024 };
@@ -85,18 +86,24 @@ static struct rte_mbuf *add_segment(struct perch_net *net, struct perch_tcb *c)
 		rte_pktmbuf_free(m);
 		return NULL;
 	}
-	perch_pkt(m)->tcp.summed = false;
+	perch_pkt(m)->tcp.sum = 0;
+	perch_pkt(m)->tcp.summed = net->tcp->sums;
 	link_segment(c, m, PAYLOAD_OFF, 0);
 	return m;
 }
 
+/* Copied, and summed on the way where that is wanted: later the bytes may have left the cache. */
 static void append(struct perch_tcb *c, const uint8_t *from, uint32_t len)
 {
 	struct perch_outbox *o = c->outbox;
 	struct perch_pkt *p = perch_pkt(o->tail);
+	uint8_t *to = (uint8_t *)o->tail->buf_addr + p->tcp.off + p->tcp.len;
 
-	memcpy((uint8_t *)o->tail->buf_addr + p->tcp.off + p->tcp.len, from, len);
-	p->tcp.summed = false;
+	if (likely(p->tcp.summed))
+		p->tcp.sum = perch_cksum_join(
+			p->tcp.sum, p->tcp.len, perch_cksum_copy(to, from, len));
+	else
+		memcpy(to, from, len);
 	p->tcp.len += len;
 	o->end += len;
 }

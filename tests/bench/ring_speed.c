@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Two engines in one process over net_ring: one echoes, the other asks, in a closed loop. Either
  * each in a thread of its own for some seconds, or in turns on one thread for a number of requests,
- * which repeats to the instruction under callgrind.
+ * which repeats to the instruction under callgrind. Or, with 0 connections, one writes all it can
+ * in writes of SIZE bytes, the other looks at it and lets it go; then a request is a segment.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -14,7 +15,7 @@
 #include "drivers-glue/vdev.h"
 #include "engine/perch.h"
 
-enum { PORT = 7, MESSAGE_MAX = 1400 };
+enum { PORT = 7, MESSAGE_MAX = 64 << 10, MSS = 1448 };
 
 static struct {
 	struct perch *server, *client;
@@ -24,6 +25,8 @@ static struct {
 	volatile bool measuring, over;
 	struct hist hist;
 } b = {.conns = 64, .size = 64};
+
+static const char message[MESSAGE_MAX]; /* not in a frame, which moves at every switch */
 
 static void echo(struct perch_conn *c, void *arg)
 {
@@ -35,9 +38,36 @@ static void echo(struct perch_conn *c, void *arg)
 			break;
 }
 
+static void discard(struct perch_conn *c, void *arg)
+{
+	struct perch_bytes v;
+	uint64_t got = 0;
+
+	(void)arg;
+	while ((v = perch_next(c, PERCH_FOREVER)).len > 0) {
+		got += (uint64_t)v.len;
+		b.answered = got / MSS;
+		if (b.answered >= b.requests)
+			b.over = true;
+	}
+}
+
+static void pour(void *arg)
+{
+	struct perch_conn *c;
+	struct perch_addr to;
+
+	(void)arg;
+	perch_addr_parse("10.99.0.2", PORT, &to);
+	if (perch_dial(&to, NULL, &c, PERCH_FOREVER) < 0)
+		return;
+	while (!b.over && perch_write(c, message, b.size, PERCH_FOREVER) > 0)
+		;
+	perch_hangup(c);
+}
+
 static void ask(void *arg)
 {
-	static const char message[MESSAGE_MAX]; /* not in the frame, which moves at every switch */
 	struct perch_bytes v = {NULL, 1};
 	struct perch_conn *c;
 	struct perch_addr to;
@@ -155,7 +185,8 @@ int main(int argc, char **argv)
 	b.size = (unsigned)atoi(argv[2]);
 	seconds = atof(argv[3]);
 	b.requests = strtoull(argv[4], NULL, 10);
-	if (b.conns < 1 || b.size < 1 || b.size > MESSAGE_MAX || (seconds > 0) == (b.requests > 0))
+	if (b.size < 1 || b.size > MESSAGE_MAX || (seconds > 0) == (b.requests > 0) ||
+		(b.conns == 0 && b.requests == 0))
 		return 2;
 	if (perch_eal_start(&eal, why, sizeof(why)) < 0 ||
 		perch_vdev_ring_pair("net_ring_s", "net_ring_c", 1024) < 0) {
@@ -164,7 +195,9 @@ int main(int argc, char **argv)
 	}
 	b.server = open_one("net_ring_s", "10.99.0.2/24", seconds > 0 ? 0 : -1);
 	b.client = open_one("net_ring_c", "10.99.0.1/24", seconds > 0 ? 1 : -1);
-	perch_listen(b.server, NULL, PORT, echo, NULL);
+	perch_listen(b.server, NULL, PORT, b.conns ? echo : discard, NULL);
+	if (b.conns == 0)
+		perch_start(b.client, 0, pour, NULL, 0);
 	for (i = 0; i < b.conns; i++)
 		perch_start(b.client, 0, ask, NULL, 0);
 	if (seconds > 0)
