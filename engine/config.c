@@ -96,10 +96,12 @@ int perch_config_check(const struct perch_config *cfg, struct perch_why *why)
 	if (!perch_tcp_cc_find(cfg->cc))
 		return perch_why(why, -EINVAL, "cc is cubic or newreno, not '%s'",
 			cfg->cc);
+	if (cfg->idle_cwnd < PERCH_CWND_BY_PROFILE || cfg->idle_cwnd > PERCH_CWND_RESTART)
+		return perch_why(why, -EINVAL, "idle_cwnd is not a value of its enum");
 	if (cfg->idle != PERCH_BUSY_POLL && cfg->idle != PERCH_BACK_OFF)
 		return perch_why(why, -EINVAL, "the idle policy is neither busy-poll nor back-off");
 	if (cfg->drain_ns < 0 || cfg->until_idle_ns < 0 || cfg->time_wait_ns < 0 ||
-		cfg->keepalive_ns < 0)
+		cfg->keepalive_ns < 0 || cfg->user_timeout_ns < 0)
 		return perch_why(why, -EINVAL, "a time in the configuration is negative");
 	return check_addrs(cfg, why);
 }
@@ -186,6 +188,9 @@ static void net_limits(const struct perch_config *cfg, struct perch_net_config *
 	n->backlog = cfg->backlog;
 	n->time_wait_ns = cfg->time_wait_ns;
 	n->keepalive_ns = cfg->keepalive_ns;
+	n->user_timeout_ns = cfg->user_timeout_ns;
+	n->keep_cwnd = cfg->idle_cwnd == PERCH_CWND_KEEP ||
+		(cfg->idle_cwnd == PERCH_CWND_BY_PROFILE && cfg->profile == PERCH_LATENCY);
 	n->cc = cfg->cc;
 	if (cfg->profile == PERCH_WAN) {
 		n->rto_min_ns = INT64_C(200000000);

@@ -395,6 +395,23 @@ int64_t perch_write(struct perch_conn *c, const void *data, size_t len, int64_t 
 	}
 }
 
+/* ---- when to give up ------------------------------------------------------------------------ */
+
+void perch_keepalive(struct perch_conn *c, bool on)
+{
+	struct perch_tcb *t = tcb_of(c);
+
+	if (!is_gone(t))
+		perch_tcp_set_keepalive(here()->net, t, on);
+}
+
+int perch_user_timeout(struct perch_conn *c, int64_t ns)
+{
+	struct perch_tcb *t = tcb_of(c);
+
+	return is_gone(t) ? -EBADF : perch_tcp_set_user_timeout(here()->net, t, ns);
+}
+
 /* ---- looking -------------------------------------------------------------------------------- */
 
 void perch_flow_info(const struct perch_conn *c, struct perch_flow_info *out)
@@ -402,7 +419,7 @@ void perch_flow_info(const struct perch_conn *c, struct perch_flow_info *out)
 	const struct perch_tcb *t = (const struct perch_tcb *)c;
 	struct perch_tcp_info i;
 
-	perch_tcp_info(t, &i);
+	perch_tcp_info(perch_lcore_self->net, t, &i);
 	*out = (struct perch_flow_info){
 		.local = perch_addr_of(&t->laddr, t->lport),
 		.remote = perch_addr_of(&t->raddr, t->rport),

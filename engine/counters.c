@@ -90,6 +90,11 @@ static void put_tcp(struct scrape *s, const struct perch_lcore *l)
 	put(s, "tcp_out_of_order", "segments that came early", c->out_of_order);
 	put(s, "tcp_dup_acks_in", "duplicate ACKs received", c->dup_acks_in);
 	put(s, "tcp_zero_window_probes", "probes of a closed window", c->zero_window_probes);
+	put(s, "tcp_black_holes", "paths that swallow long segments", c->black_holes);
+	put(s, "tcp_mtu_reports_doubted", "path MTUs told that may be lies",
+		c->mtu_reports_doubted);
+	put(s, "tcp_mtu_trials", "segments sent to see whether longer ones go", c->mtu_trials);
+	put(s, "tcp_mtu_trials_lost", "of those that were lost", c->mtu_trials_lost);
 	put(s, "tcp_challenge_acks", "challenge ACKs sent", c->challenge_acks);
 	put(s, "tcp_cookies_sent", "SYNs answered by a cookie", c->cookies_sent);
 	put(s, "tcp_cookies_accepted", "connections begun by a cookie", c->cookies_accepted);

@@ -71,8 +71,14 @@ PERCH_API char *perch_addr_text(const struct perch_addr *a, char buf[PERCH_ADDR_
 /* ---- an engine ------------------------------------------------------------------------------ */
 
 enum perch_profile {
-	PERCH_LATENCY, /* RTO floor 5 ms, no delayed ACKs: data centres, the default */
-	PERCH_WAN,     /* RTO floor 200 ms, ACKs delayed by up to 40 ms */
+	PERCH_LATENCY, /* RTO floor 5 ms, no delayed ACKs, cwnd kept: data centres, the default */
+	PERCH_WAN,     /* RTO floor 200 ms, ACKs delayed by up to 40 ms, cwnd decays when idle */
+};
+
+enum perch_idle_cwnd { /* the congestion window after idle time: RFC 5681, 4.1 */
+	PERCH_CWND_BY_PROFILE,
+	PERCH_CWND_KEEP,    /* the first burst after a pause goes out as one */
+	PERCH_CWND_RESTART, /* halved for each timeout of the pause, down to the initial window */
 };
 
 enum perch_idle {
@@ -134,7 +140,10 @@ struct perch_config {
 	                           * where the path needs it; default 4 MB */
 	uint32_t backlog;         /* per listener; default 1,024 */
 	int64_t time_wait_ns;     /* 2 MSL; default 60 s */
-	int64_t keepalive_ns;     /* idle time before the first probe; 0: off */
+	int64_t keepalive_ns;     /* idle time before the first probe; 0: off (perch_keepalive) */
+	int64_t user_timeout_ns;  /* a connection is given up when what it wrote makes no progress
+	                           * for so long; 0: after 15 tries. See perch_user_timeout */
+	enum perch_idle_cwnd idle_cwnd;
 	const char *cc;           /* congestion control: cubic (default) or newreno */
 
 	int64_t until_idle_ns;    /* stop when nothing happens for so long: net_pcap tells no other
@@ -391,6 +400,15 @@ PERCH_API void perch_hangup(struct perch_conn *c);
 
 /* RST. c must not be used afterwards. Coroutine. */
 PERCH_API void perch_abort(struct perch_conn *c);
+
+/* Probe this connection when it is idle, or do not (RFC 9293 section 3.8.4): after perch_config's
+ * keepalive_ns, or two hours. Coroutine. */
+PERCH_API void perch_keepalive(struct perch_conn *c, bool on);
+/* Give this connection up, with -ETIMEDOUT, when what was written makes no progress for ns: is not
+ * acknowledged, or held up by a closed window (RFC 9293 section 3.8.3, RFC 5482). 0: as
+ * perch_config says. Rounded up to 8.4 ms. Coroutine. Returns 0 or -EINVAL: negative, or more
+ * than 549 s. */
+PERCH_API int perch_user_timeout(struct perch_conn *c, int64_t ns);
 
 /* When the packet came of which the last view or read began. Coroutine. */
 PERCH_API int64_t perch_rx_time(const struct perch_conn *c);

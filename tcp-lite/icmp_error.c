@@ -185,7 +185,7 @@ bool perch_icmp_report(
 			rte_be_to_cpu_16(((const struct rte_ipv4_hdr *)ip)->total_length));
 	if (!tell_flow(net, (uint8_t)proto, transport, &e))
 		return false;
-	if (err == -EMSGSIZE)
+	if (err == -EMSGSIZE && e.mtu > 0)
 		perch_pmtu_learn(net, &e.raddr, e.mtu);
 	return true;
 }

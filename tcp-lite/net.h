@@ -99,7 +99,9 @@ struct perch_net_config { /* zero means default */
 	int64_t time_wait_ns;       /* 2 MSL; default 60 s */
 	int64_t fin_wait2_ns;       /* closed by us, peer silent; default 60 s */
 	int64_t keepalive_ns;       /* idle time before probes; 0: off */
+	int64_t user_timeout_ns;    /* give up after so long without progress; 0: only by tries */
 	uint8_t syn_retries, data_retries; /* default 6 and 15 */
+	bool keep_cwnd;             /* after idle time too; else halved for each timeout */
 	const char *cc;             /* congestion control: "cubic" (default) or "newreno" */
 };
 

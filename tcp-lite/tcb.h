@@ -33,7 +33,10 @@ struct perch_tcb {
 	struct perch_ip laddr, raddr;
 	uint16_t lport, rport; /* host order */
 	uint8_t state;         /* enum perch_tcp_state */
-	uint8_t timer;         /* enum perch_tcp_timer: what timer_ns is for */
+	uint8_t timer : 4;     /* enum perch_tcp_timer: what timer_ns is for */
+	uint8_t keepalive : 1; /* RFC 9293 section 3.8.4, if nothing else is to be done */
+	uint8_t mtu_proven : 1; /* a segment of mss bytes has arrived: see tcp_mtu.c */
+	uint8_t mtu_search : 1; /* mss was lowered by guess: it is tried whether more goes */
 	uint16_t marks;        /* enum perch_tcp_mark */
 
 	/* What every segment, in or out, reads or writes. */
@@ -64,11 +67,13 @@ struct perch_tcb {
 	/* Time, lists, and the rest. */
 	int64_t timer_ns;      /* when `timer` is due, or PERCH_NET_NEVER */
 	int64_t read_ns;       /* when the packet came of which the last peek or copy began */
-	uint32_t srtt_us, rttvar_us; /* RFC 6298, times 8 and times 4; srtt_us 0: no sample yet */
-	uint32_t rto_us;       /* RFC 6298, before any backing off */
+	uint32_t srtt_us, rttvar_us; /* RFC 6298, times 8 and times 4; srtt_us 0: no sample yet,
+	                        * and rttvar_us is the timeout itself */
+	uint32_t sent_tick;    /* when data, or the FIN, was last sent that has arrived; ns >> 20 */
 	uint32_t rcv_tuned;    /* how far the receive buffer has grown; see tcp_recv.c */
 	uint32_t ts_offset;    /* RFC 7323 section 7.1: our timestamp clock starts anywhere */
-	uint32_t ts_heard;     /* when ts_recent was set, ms */
+	uint16_t ts_heard;     /* when ts_recent was set, ms >> 16 */
+	uint16_t user_timeout; /* RFC 9293 section 3.8.3, ns >> 23; 0: the net's */
 	uint32_t delack_us;    /* when an ACK may wait no longer, if the mark says that one waits */
 	uint32_t armed_tick;   /* the earliest naming by the timing wheel that is agreed */
 	uint32_t next_output, next_arm; /* links of two lists, by id */

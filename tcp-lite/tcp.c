@@ -138,7 +138,9 @@ struct perch_outbox *perch_outbox_new(struct perch_net *net, struct perch_tcb *c
 	out->rack_fack = c->snd_una;
 	out->min_rtt_us = UINT32_MAX;
 	out->pto_ns = out->reo_ns = PERCH_NET_NEVER;
+	out->progress_ns = net->now_ns;
 	c->outbox = out;
+	perch_tcp_cc_after_idle(net, c);
 	return out;
 }
 
@@ -224,6 +226,8 @@ struct perch_tcb *perch_tcb_new(struct perch_net *net, const struct perch_tuple 
 	c->rport = tuple->rport;
 	c->timer_ns = PERCH_NET_NEVER;
 	c->armed_tick = TICK_NEVER;
+	c->keepalive = net->cfg.keepalive_ns != 0;
+	c->sent_tick = tcp_coarse(net->now_ns);
 	t->answered_ms[tcb_id(net, c)] = tcp_now_ms(net) - CHALLENGE_MS;
 	perch_flow_insert(&t->table, perch_flow_hash(&t->table, tuple), tcb_id(net, c));
 	t->counters.flows++;
@@ -460,7 +464,8 @@ static const char *const state_names[] = {
 	[PERCH_TCP_TIME_WAIT] = "TIME-WAIT",
 };
 
-void perch_tcp_info(const struct perch_tcb *c, struct perch_tcp_info *out)
+void perch_tcp_info(
+	const struct perch_net *net, const struct perch_tcb *c, struct perch_tcp_info *out)
 {
 	const struct perch_outbox *o = c->outbox;
 	uint32_t unsent = o ? seq_span(c->snd_nxt, o->end) : 0;
@@ -473,7 +478,7 @@ void perch_tcp_info(const struct perch_tcb *c, struct perch_tcp_info *out)
 		.cwnd_bytes = c->marks & TCB_ON_WAIT ? 0 : c->cwnd,
 		.peer_window_bytes = c->snd_wnd,
 		.srtt_ns = (int64_t)(c->srtt_us >> 3) * 1000,
-		.rto_ns = (int64_t)c->rto_us * 1000,
+		.rto_ns = tcp_rto_ns(net, c),
 	};
 }
 

@@ -75,6 +75,14 @@ void perch_tcp_close(struct perch_net *net, struct perch_tcb *c);
 /* RST now, drop everything. The pointer is dead afterwards. */
 void perch_tcp_abort(struct perch_net *net, struct perch_tcb *c);
 
+/* Probe this one when it is idle (RFC 9293 section 3.8.4), or do not: at first as the net's
+ * keepalive_ns says. */
+void perch_tcp_set_keepalive(struct perch_net *net, struct perch_tcb *c, bool on);
+/* Give it up (-ETIMEDOUT) when what was written is unacknowledged, or held up by a closed window,
+ * for so long without progress (RFC 9293 section 3.8.3). 0: as the net's user_timeout_ns says.
+ * Rounded up to 8.4 ms. Returns 0 or -EINVAL (more than 549 s, or negative). */
+int perch_tcp_set_user_timeout(struct perch_net *net, struct perch_tcb *c, int64_t ns);
+
 /* 0, -ECONNRESET, -ECONNREFUSED, -ETIMEDOUT, -EHOSTUNREACH or -ENETUNREACH. */
 int perch_tcp_error(const struct perch_tcb *c);
 
@@ -84,7 +92,8 @@ struct perch_tcp_info {
 	uint32_t mss_bytes, cwnd_bytes, peer_window_bytes;
 	int64_t srtt_ns, rto_ns; /* srtt_ns 0: no sample yet */
 };
-void perch_tcp_info(const struct perch_tcb *c, struct perch_tcp_info *out);
+void perch_tcp_info(
+	const struct perch_net *net, const struct perch_tcb *c, struct perch_tcp_info *out);
 
 struct perch_tcp_counters {
 	uint64_t opened_active, opened_passive, accepted, closed, reset_sent, reset_received;
@@ -92,6 +101,9 @@ struct perch_tcp_counters {
 	uint64_t forwarded; /* payloads sent on as they lay */
 	uint64_t retransmits, rto_fired, fast_retransmits, loss_probes, out_of_order, dup_acks_in;
 	uint64_t spurious_recoveries, zero_window_probes, challenge_acks;
+	uint64_t black_holes;         /* mss lowered: long segments vanish without a word */
+	uint64_t mtu_reports_doubted; /* of a router: full segments had gone through (RFC 5927) */
+	uint64_t mtu_trials, mtu_trials_lost; /* segments longer than mss */
 	uint64_t cookies_sent, cookies_accepted; /* SYN cookies */
 	uint32_t flows, time_wait, listeners; /* now */
 };
@@ -114,7 +126,8 @@ bool perch_tcp_next_arm(struct perch_net *net, uint32_t *id, int64_t *deadline_n
 
 /* An ICMP error that quotes a segment of ours: from local laddr:lport to raddr:rport, with this
  * sequence number. err is a negative errno (-ECONNREFUSED, -EHOSTUNREACH, -EMSGSIZE ...); mtu is
- * for -EMSGSIZE. Checked against the window (RFC 5927). False: no such flow. */
+ * for -EMSGSIZE, and set to 0 if it is not to be believed yet. Checked against the window
+ * (RFC 5927). False: no such flow. */
 struct perch_icmp_error {
 	struct perch_ip laddr, raddr;
 	uint16_t lport, rport;
@@ -122,6 +135,6 @@ struct perch_icmp_error {
 	int err;
 	uint32_t mtu;
 };
-bool perch_tcp_icmp_error(struct perch_net *net, const struct perch_icmp_error *e);
+bool perch_tcp_icmp_error(struct perch_net *net, struct perch_icmp_error *e);
 
 #endif

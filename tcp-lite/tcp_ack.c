@@ -33,6 +33,9 @@ static void take_one(const struct perch_net *net, struct perch_tcb *c, struct pe
 		if (c->marks & TCB_SACK)
 			perch_rack_arrived(net, c, m, &a->s->opts);
 	}
+	outbox_tried(o, m, TRIAL_ARRIVED);
+	if (p->tcp.len >= c->mss)
+		c->mtu_proven = 1;
 	perch_outbox_forget(o, m, p->tcp.len);
 	a->segments++;
 	a->sent_ns = p->time_ns;
@@ -68,7 +71,7 @@ static void take_acked(const struct perch_net *net, struct perch_tcb *c, struct 
 static bool takes_all(const struct perch_outbox *o, const struct perch_tcp_ack *a)
 {
 	return a->s->ack == o->end && !o->unsent && !a->limited && !a->s->opts.n_blocks &&
-		outbox_is_calm(o);
+		outbox_is_calm(o) && !o->trial;
 }
 
 /* What RACK and the scoreboard would note of it would go with the outbox at once. */
@@ -83,10 +86,13 @@ static void take_all(struct perch_net *net, struct perch_tcb *c, struct perch_tc
 		a->segments++;
 		a->sent_ns = p->time_ns;
 		a->again |= p->tcp.sent > 1;
+		if (unlikely(p->tcp.len >= c->mss))
+			c->mtu_proven = 1;
 		next = p->next;
 		rte_pktmbuf_free(m);
 	}
 	o->head = NULL;
+	c->sent_tick = tcp_coarse(a->sent_ns);
 	perch_outbox_free(net, c);
 }
 
@@ -101,11 +107,11 @@ static void measure(struct perch_net *net, struct perch_tcb *c, struct perch_tcp
 
 	if (a->segments > 0 && !a->again) {
 		a->rtt_us = (uint32_t)RTE_MIN((net->now_ns - a->sent_ns) / 1000, INT32_MAX);
-		perch_tcp_rtt_sample(net, c, net->now_ns - a->sent_ns);
+		perch_tcp_rtt_sample(c, net->now_ns - a->sent_ns);
 	} else if (a->again && (c->marks & TCB_TS) && opts->has_ts && opts->ts_ecr != 0) {
 		ms = (int32_t)(tcp_now_ms(net) + c->ts_offset - opts->ts_ecr);
-		if (ms >= 0 && ms <= (int32_t)(2 * (c->rto_us / 1000)) + DELACK_MOST_MS)
-			perch_tcp_rtt_sample(net, c, ms * MS_NS);
+		if (ms >= 0 && ms <= 2 * tcp_rto_ns(net, c) / MS_NS + DELACK_MOST_MS)
+			perch_tcp_rtt_sample(c, ms * MS_NS);
 	}
 }
 
@@ -117,14 +123,17 @@ static bool cwnd_limited(const struct perch_tcb *c, uint32_t flight)
 	return flight + 2u * c->mss > c->cwnd;
 }
 
-/* Wrong order, old window (RFC 9293's SND.WL1). SND.WL2 is not kept: an ACK below SND.UNA does not
- * come here, and of two equal ones the larger window is the newer, for windows do not shrink. */
+/* Wrong order, old window (RFC 9293's SND.WL1 and SND.WL2). SND.WL2 is not kept: it never exceeds
+ * SND.UNA, and an ACK below that does not come here. Of two segments with the same numbers the
+ * larger window is the newer, for windows do not shrink; but one that is closed is believed, or a
+ * peer in want of memory would be sent repetitions until we give it up. An ACK of more than the
+ * last is newer whatever its number: that of a repetition may be old. */
 static void take_window(struct perch_tcb *c, const struct perch_segment *s)
 {
 	uint32_t wnd = (uint32_t)s->wnd << c->snd_scale;
 
 	if (s->ack == c->snd_una && !seq_gt(s->seq, c->snd_wl1) &&
-		!(s->seq == c->snd_wl1 && wnd > c->snd_wnd))
+		!(s->seq == c->snd_wl1 && (wnd > c->snd_wnd || wnd == 0)))
 		return;
 	c->snd_wnd = wnd;
 	c->snd_wl1 = s->seq;
@@ -152,8 +161,13 @@ static void take_news(struct perch_net *net, struct perch_tcb *c, struct perch_t
 		perch_tcp_recover(net, c, a);
 	else if (a->limited)
 		net->tcp->cc->acked(c, a->advance, a->rtt_us, net->now_ns);
-	if (!o->head)
+	if (unlikely(o->trial > TRIAL_OUT))
+		perch_tcp_mtu_judge(net, c);
+	o->progress_ns = net->now_ns;
+	if (!o->head) {
+		c->sent_tick = tcp_coarse(a->sent_ns);
 		perch_outbox_free(net, c);
+	}
 }
 
 void perch_tcp_acked(struct perch_net *net, struct perch_tcb *c, const struct perch_segment *s)

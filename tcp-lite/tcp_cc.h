@@ -34,6 +34,8 @@ void *perch_tcp_cc_room(struct perch_tcb *c);
 const struct perch_tcp_cc *perch_tcp_cc_find(const char *name);
 /* The window that a connection begins with. */
 void perch_tcp_cc_open(struct perch_tcb *c);
+/* Something is to be sent after all was acknowledged: what was learnt of the path may be old. */
+void perch_tcp_cc_after_idle(const struct perch_net *net, struct perch_tcb *c);
 
 extern const struct perch_tcp_cc perch_tcp_cubic, perch_tcp_newreno;
 

@@ -121,7 +121,7 @@ static void take_time(struct perch_net *net, struct perch_tcb *c, const struct p
 		return;
 	if (seq_ge(s->opts.ts_val, c->ts_recent) && seq_le(s->seq, c->rcv_acked)) {
 		c->ts_recent = s->opts.ts_val;
-		c->ts_heard = tcp_now_ms(net);
+		c->ts_heard = tcp_now_minute(net);
 	}
 }
 
@@ -129,7 +129,7 @@ static void take_time(struct perch_net *net, struct perch_tcb *c, const struct p
 static void heard(struct perch_net *net, struct perch_tcb *c)
 {
 	if (c->timer == TIMER_KEEPALIVE) {
-		c->timer_ns = net->now_ns + net->cfg.keepalive_ns;
+		c->timer_ns = net->now_ns + perch_tcp_keepalive_ns(net);
 		c->retries = 0;
 	}
 }
@@ -312,13 +312,14 @@ static bool check_syn(struct perch_net *net, struct perch_tcb *c, const struct p
  * still for 24 days proves nothing. */
 static bool check_paws(struct perch_net *net, struct perch_tcb *c, const struct perch_segment *s)
 {
-	const uint32_t stale_ms = 24u * 24 * 3600 * 1000;
+	const uint16_t stale = (uint16_t)((24u * 24 * 3600 * 1000) >> 16);
 
 	if (!(c->marks & TCB_TS) || (s->flags & RST))
 		return true;
 	if (!s->opts.has_ts) /* RFC 7323 section 3.2 */
 		return drop(net, s, PERCH_DROP_tcp_paws);
-	if (seq_ge(s->opts.ts_val, c->ts_recent) || tcp_now_ms(net) - c->ts_heard > stale_ms)
+	if (seq_ge(s->opts.ts_val, c->ts_recent) ||
+		(uint16_t)(tcp_now_minute(net) - c->ts_heard) > stale)
 		return true;
 	return drop_and_ack(net, c, s, PERCH_DROP_tcp_paws);
 }

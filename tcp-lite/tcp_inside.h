@@ -85,6 +85,7 @@ enum perch_segment_flag { /* perch_pkt.tcp.flags */
 	SEG_SACKED = 1u << 1, /* outbox: the peer has it (RFC 2018) */
 	SEG_AGAIN = 1u << 2,  /* outbox: sent more than once, so its ACK times nothing (Karn) */
 	SEG_FIN = 1u << 3,    /* inbox: the stream ends with it */
+	SEG_TRIAL = 1u << 4,  /* outbox: longer than mss, to see whether that goes */
 };
 
 enum perch_outbox_phase {
@@ -97,6 +98,13 @@ enum perch_outbox_tlp { /* RFC 8985 section 7.3: which probe is under way */
 	TLP_NONE,
 	TLP_NEW,   /* it carried new data */
 	TLP_AGAIN, /* it was the last segment, once more */
+};
+
+enum perch_outbox_trial { /* RFC 4821 section 7: of the segment that is longer than mss */
+	TRIAL_NONE,
+	TRIAL_OUT,
+	TRIAL_ARRIVED,
+	TRIAL_LOST,
 };
 
 enum perch_outbox_undo {
@@ -129,6 +137,7 @@ struct perch_outbox {
 	uint8_t phase;           /* enum perch_outbox_phase */
 	uint8_t urgent;          /* so many segments go out whatever cwnd and SWS avoidance say */
 	int64_t rto_base_ns;     /* from when the retransmission timeout counts */
+	int64_t progress_ns;     /* when SND.UNA last moved, or the first of this was written */
 	int64_t pto_ns, reo_ns;  /* a loss probe, the reordering timer: when due, or NEVER */
 
 	/* RFC 8985. RACK.segment is the one sent last of those that have arrived. */
@@ -150,6 +159,12 @@ struct perch_outbox {
 
 	/* RFC 6937. */
 	uint32_t prr_delivered, prr_out, prr_flight;
+
+	/* The path's MTU: tcp_mtu.c. */
+	uint32_t told_seq;       /* which segment a router could not forward, it says ... */
+	uint16_t told_mtu;       /* ... to a link of so many bytes; 0: none says so */
+	uint16_t trial_bytes;
+	uint8_t trial;           /* enum perch_outbox_trial */
 
 	uint64_t cc[PERCH_TCP_CC_ROOM / sizeof(uint64_t)]; /* the congestion control's own */
 	struct perch_outbox *next_free;
@@ -188,6 +203,14 @@ struct perch_tcp_limit { /* so many events per second, drawn anew each second */
 	uint32_t left;
 };
 
+enum { TCP_SEARCHES = 256 };
+
+struct perch_tcp_search { /* for a wider path: of connection `id`, if next_ns is not 0 */
+	uint32_t id;
+	uint16_t high;   /* a segment of so many bytes was lost; 0: none yet */
+	int64_t next_ns; /* nothing is tried before */
+};
+
 struct perch_tcp_list { /* of TCBs, by id */
 	uint32_t head, tail;
 };
@@ -209,6 +232,7 @@ struct perch_tcp {
 	uint32_t listener_heads[LISTENER_HEADS]; /* by port: index + 1, 0 none */
 	struct perch_tcp_limit challenges, resets;
 	uint32_t *answered_ms; /* by id: when a segment that was not acceptable was last answered */
+	struct perch_tcp_search searches[TCP_SEARCHES]; /* by id, modulo */
 	const struct perch_tcp_cc *cc;
 	struct perch_tcp_counters counters;
 };
@@ -260,6 +284,11 @@ struct perch_tcb *perch_tcp_passive_open(
 struct perch_tcb *perch_tcp_cookie_open(
 	struct perch_net *net, struct perch_tcp_listener *l, const struct perch_segment *syn,
 	uint32_t isn);
+/* IP and TCP headers without options. */
+static inline uint16_t tcp_headers_bytes(const struct perch_ip *raddr)
+{
+	return TCP_HEADER + (perch_ip_is_v4(raddr) ? 20 : 40);
+}
 /* What our SYN and the peer's have agreed on. */
 void perch_tcp_agree(struct perch_net *net, struct perch_tcb *c, const struct perch_segment *syn);
 /* The handshake is done. */
@@ -308,8 +337,16 @@ void perch_tcp_acked_nothing(
 	struct perch_net *net, struct perch_tcb *c, const struct perch_segment *s);
 
 /* ---- tcp_rtt.c: RFC 6298 */
-void perch_tcp_rtt_open(struct perch_net *net, struct perch_tcb *c);
-void perch_tcp_rtt_sample(struct perch_net *net, struct perch_tcb *c, int64_t rtt_ns);
+void perch_tcp_rtt_open(struct perch_tcb *c);
+void perch_tcp_rtt_sample(struct perch_tcb *c, int64_t rtt_ns);
+
+/* The timeout before any backing off: (2.2) to (2.5). */
+static inline int64_t tcp_rto_ns(const struct perch_net *net, const struct perch_tcb *c)
+{
+	int64_t rto_ns = ((int64_t)(c->srtt_us >> 3) + c->rttvar_us) * 1000;
+
+	return RTE_MIN(RTE_MAX(rto_ns, net->cfg.rto_min_ns), net->cfg.rto_max_ns);
+}
 
 /* ---- tcp_sack.c: the scoreboard */
 /* m was sent, now. */
@@ -321,6 +358,14 @@ void perch_outbox_unlose(struct perch_outbox *o, struct rte_mbuf *m);
 void perch_outbox_forget(struct perch_outbox *o, struct rte_mbuf *m, uint32_t bytes);
 /* The peer has thrown away what it SACKed (RFC 2018 section 8). */
 void perch_outbox_renege(struct perch_outbox *o);
+/* If m was a trial, this is how it went. */
+static inline void outbox_tried(struct perch_outbox *o, struct rte_mbuf *m, uint8_t trial)
+{
+	if (likely(!(perch_pkt(m)->tcp.flags & SEG_TRIAL)))
+		return;
+	perch_pkt(m)->tcp.flags &= (uint8_t)~SEG_TRIAL;
+	o->trial = trial;
+}
 /* What the SACK blocks of an ACK tell. */
 void perch_tcp_sack(const struct perch_net *net, struct perch_tcb *c, struct perch_tcp_ack *a);
 /* The first segment after the run of SACKed ones that m begins, or after m. */
@@ -335,8 +380,8 @@ static inline struct rte_mbuf *outbox_step(struct rte_mbuf *m)
 /* m has arrived. */
 void perch_rack_arrived(const struct perch_net *net, const struct perch_tcb *c,
 	const struct rte_mbuf *m, const struct perch_tcp_opts *opts);
-/* Which segments are lost? True: some are that were not. */
-bool perch_rack_detect(struct perch_net *net, struct perch_tcb *c);
+/* Which segments are lost? Returns how many are that were not. */
+unsigned perch_rack_detect(struct perch_net *net, struct perch_tcb *c);
 /* Segments were sent twice in vain: reordering is larger than we thought (section 6.2 step 4). */
 void perch_rack_dsacked(struct perch_tcb *c, uint32_t ack);
 /* One that was thought lost came after all, so long after it was sent again. */
@@ -424,6 +469,17 @@ void perch_tcp_challenge(struct perch_net *net, struct perch_tcb *c);
  * each other's numbers could keep each other busy. */
 void perch_tcp_answer_ack(struct perch_net *net, struct perch_tcb *c);
 
+/* ---- tcp_mtu.c */
+/* A router says that seq was too long for its next link. False: not to be believed yet. */
+bool perch_tcp_mtu_told(struct perch_net *net, struct perch_tcb *c, uint32_t mtu, uint32_t seq);
+/* Data timed out: there is an outbox, and retries counts this one. */
+void perch_tcp_mtu_timeout(struct perch_net *net, struct perch_tcb *c);
+/* mss may be less than the path takes, and data waits: make a longer segment of it, if it is
+ * time. */
+void perch_tcp_mtu_try(struct perch_net *net, struct perch_tcb *c);
+/* It is known how that went. True: it was lost, and nothing else needs to be. */
+bool perch_tcp_mtu_judge(struct perch_net *net, struct perch_tcb *c);
+
 /* ---- tcp_timer.c */
 /* Start the timer that the connection's state calls for, or leave it running. */
 void perch_tcp_timer_choose(struct perch_net *net, struct perch_tcb *c);
@@ -434,6 +490,8 @@ void perch_tcp_timer_set(
 void perch_tcp_delay_ack(struct perch_net *net, struct perch_tcb *c);
 /* The retransmission timeout, backed off. */
 int64_t perch_tcp_rto_ns(const struct perch_net *net, const struct perch_tcb *c);
+/* Idle time before the first probe. */
+int64_t perch_tcp_keepalive_ns(const struct perch_net *net);
 /* When c wants to be named, or PERCH_NET_NEVER. */
 int64_t perch_tcp_deadline(const struct perch_net *net, const struct perch_tcb *c);
 
@@ -452,6 +510,23 @@ static inline uint32_t tcp_tick(int64_t at_ns)
 static inline uint32_t tcp_now_ms(const struct perch_net *net)
 {
 	return (uint32_t)(net->now_ns / MS_NS);
+}
+
+/* Times to 1 ms that cost a shift. */
+static inline uint32_t tcp_coarse(int64_t at_ns)
+{
+	return (uint32_t)(at_ns >> 20);
+}
+
+static inline int64_t tcp_coarse_age_ns(const struct perch_net *net, uint32_t then)
+{
+	return (int64_t)(tcp_coarse(net->now_ns) - then) << 20;
+}
+
+/* A clock for ages of weeks: it goes round in 49 days, as the one above does. */
+static inline uint16_t tcp_now_minute(const struct perch_net *net)
+{
+	return (uint16_t)(tcp_now_ms(net) >> 16);
 }
 
 static inline bool tcp_synchronized(const struct perch_tcb *c)

@@ -118,15 +118,10 @@ void *perch_tcp_cookie(const struct perch_net *net, const struct perch_tcb *c)
 
 /* ---- what both sides agree on --------------------------------------------------------------- */
 
-static uint16_t headers_bytes(const struct perch_ip *raddr)
-{
-	return TCP_HEADER + (perch_ip_is_v4(raddr) ? 20 : 40);
-}
-
 /* RFC 9293 section 3.7.1, RFC 6691: options are not taken off what is offered. */
 uint16_t perch_tcp_mss_offer(const struct perch_net *net, const struct perch_ip *raddr)
 {
-	uint16_t mtu = perch_ip_mtu(net, raddr), headers = headers_bytes(raddr);
+	uint16_t mtu = perch_ip_mtu(net, raddr), headers = tcp_headers_bytes(raddr);
 
 	return mtu > headers + MSS_MIN ? (uint16_t)(mtu - headers) : MSS_DEFAULT;
 }
@@ -152,7 +147,7 @@ void perch_tcp_agree(struct perch_net *net, struct perch_tcb *c, const struct pe
 	if (o->has_ts) {
 		c->marks |= TCB_TS;
 		c->ts_recent = o->ts_val;
-		c->ts_heard = tcp_now_ms(net);
+		c->ts_heard = tcp_now_minute(net);
 	}
 	if (o->sack_ok)
 		c->marks |= TCB_SACK;
@@ -177,7 +172,7 @@ static void number(struct perch_net *net, struct perch_tcb *c)
 
 	c->snd_una = c->snd_nxt = numbers.isn;
 	c->ts_offset = numbers.ts_offset;
-	perch_tcp_rtt_open(net, c);
+	perch_tcp_rtt_open(c);
 }
 
 /* ---- open ----------------------------------------------------------------------------------- */
@@ -266,11 +261,10 @@ static void measure_handshake(struct perch_net *net, struct perch_tcb *c)
 	const uint32_t careful_us = 3000000;
 
 	if (c->backoff == 0)
-		perch_tcp_rtt_sample(net, c,
+		perch_tcp_rtt_sample(c,
 			net->now_ns - (c->timer_ns - perch_tcp_rto_ns(net, c)));
 	else
-		c->rto_us = RTE_MAX(c->rto_us,
-			(uint32_t)RTE_MIN(careful_us, net->cfg.rto_max_ns / 1000));
+		c->rttvar_us = careful_us;
 }
 
 void perch_tcp_opened(struct perch_net *net, struct perch_tcb *c, const struct perch_segment *s)
@@ -370,6 +364,7 @@ void perch_tcp_shutdown(struct perch_net *net, struct perch_tcb *c)
 		return;
 	c->marks |= TCB_FIN_QUEUED;
 	c->marks &= (uint16_t)~TCB_WANTS_ROOM;
+	c->sent_tick = tcp_coarse(net->now_ns);
 	if (c->state == PERCH_TCP_ESTABLISHED)
 		c->state = PERCH_TCP_FIN_WAIT_1;
 	else if (c->state == PERCH_TCP_CLOSE_WAIT)
@@ -424,24 +419,9 @@ int perch_tcp_error(const struct perch_tcb *c)
 
 /* ---- what ICMP tells ------------------------------------------------------------------------ */
 
-/* RFC 8201, RFC 1191: segments that are too long are cut when they are sent again, which is now.
- * cwnd stays: it was not congestion. */
-static void narrow(struct perch_net *net, struct perch_tcb *c, uint32_t mtu)
-{
-	uint32_t overhead = headers_bytes(&c->raddr) + (c->marks & TCB_TS ? TCP_TIMES_BYTES : 0u);
-	uint32_t least = perch_ip_is_v4(&c->raddr) ? 576 : 1280;
-
-	mtu = RTE_MAX(mtu, least); /* RFC 5927 section 7: a lie cannot make us send dust */
-	if (mtu - overhead >= c->mss)
-		return;
-	c->mss = (uint16_t)(mtu - overhead);
-	if (c->outbox && c->outbox->head != c->outbox->unsent)
-		perch_tcp_recover_narrow(net, c);
-}
-
 /* RFC 5927 section 4: it must quote something that is in flight. Then it is a hint, unless the
  * connection is not open yet (RFC 1122 section 4.2.3.9). */
-bool perch_tcp_icmp_error(struct perch_net *net, const struct perch_icmp_error *e)
+bool perch_tcp_icmp_error(struct perch_net *net, struct perch_icmp_error *e)
 {
 	struct perch_tuple tuple = {&e->laddr, &e->raddr, e->lport, e->rport};
 	struct perch_tcb *c = perch_tcb_find(net, &tuple);
@@ -449,7 +429,7 @@ bool perch_tcp_icmp_error(struct perch_net *net, const struct perch_icmp_error *
 	if (!c || !seq_le(c->snd_una, e->seq) || !seq_lt(e->seq, c->snd_nxt))
 		return false;
 	if (e->err == -EMSGSIZE)
-		narrow(net, c, e->mtu);
+		e->mtu = perch_tcp_mtu_told(net, c, e->mtu, e->seq) ? e->mtu : 0;
 	else if (c->state == PERCH_TCP_SYN_SENT && e->err == -ECONNREFUSED)
 		perch_tcp_fail(net, c, ECONNREFUSED);
 	else

@@ -336,7 +336,8 @@ static bool resend_lost(struct perch_net *net, struct perch_tcb *c)
 static uint32_t may_send(const struct perch_tcb *c, const struct rte_mbuf *m)
 {
 	const struct perch_pkt *p = perch_pkt((struct rte_mbuf *)(uintptr_t)m);
-	uint32_t len = RTE_MIN(p->tcp.len, (uint32_t)c->mss), left = window_left(c);
+	uint32_t most = unlikely(p->tcp.flags & SEG_TRIAL) ? p->tcp.len : c->mss;
+	uint32_t len = RTE_MIN(p->tcp.len, most), left = window_left(c);
 	uint32_t pipe = perch_tcp_pipe(c);
 
 	if (unlikely(c->outbox->urgent > 0))
@@ -353,6 +354,8 @@ static bool send_new(struct perch_net *net, struct perch_tcb *c)
 	struct perch_outbox *o = c->outbox;
 	struct rte_mbuf *m;
 
+	if (unlikely(c->mtu_search && o->unsent))
+		perch_tcp_mtu_try(net, c);
 	while ((m = o->unsent)) {
 		struct perch_pkt *p = perch_pkt(m);
 		uint32_t len = may_send(c, m);

@@ -89,12 +89,12 @@ static int64_t reo_wnd_ns(const struct perch_tcb *c)
 }
 
 /* Step 5. */
-bool perch_rack_detect(struct perch_net *net, struct perch_tcb *c)
+unsigned perch_rack_detect(struct perch_net *net, struct perch_tcb *c)
 {
 	struct perch_outbox *o = c->outbox;
 	int64_t patience_ns = (int64_t)o->rack_rtt_us * 1000 + reo_wnd_ns(c);
 	struct rte_mbuf *m;
-	bool found = false;
+	unsigned found = 0;
 
 	o->reo_ns = PERCH_NET_NEVER;
 	while ((m = o->oldest)) {
@@ -107,7 +107,7 @@ bool perch_rack_detect(struct perch_net *net, struct perch_tcb *c)
 			break;
 		}
 		perch_outbox_lose(o, m);
-		found = true;
+		found++;
 	}
 	return found;
 }

@@ -92,11 +92,22 @@ static void repaired(struct perch_net *net, struct perch_tcb *c)
 	c->cwnd = RTE_MIN(c->cwnd, c->ssthresh);
 }
 
+/* Returns how many segments congestion has lost. */
+static unsigned detect(struct perch_net *net, struct perch_tcb *c)
+{
+	unsigned lost = perch_rack_detect(net, c);
+
+	if (unlikely(c->outbox->trial > TRIAL_OUT))
+		lost -= perch_tcp_mtu_judge(net, c);
+	return lost;
+}
+
 static void recover_by_sack(
 	struct perch_net *net, struct perch_tcb *c, const struct perch_tcp_ack *a)
 {
 	struct perch_outbox *o = c->outbox;
-	bool lost, over = false;
+	bool over = false;
+	unsigned lost;
 
 	if (a->dsacked > 0)
 		perch_rack_dsacked(c, a->s->ack);
@@ -107,11 +118,11 @@ static void recover_by_sack(
 		over = o->phase == PHASE_RECOVERY; /* this ACK has been counted */
 		leave_recovery(c);
 	}
-	lost = perch_rack_detect(net, c);
-	if (lost && o->phase == PHASE_OPEN)
+	lost = detect(net, c);
+	if (lost > 0 && o->phase == PHASE_OPEN)
 		enter_recovery(net, c);
 	if (o->phase == PHASE_RECOVERY)
-		reduce(c, a, lost);
+		reduce(c, a, lost > 0);
 	else if (!over && a->advance > 0 && (a->limited || o->phase == PHASE_LOSS))
 		net->tcp->cc->acked(c, a->advance, a->rtt_us, net->now_ns);
 }
@@ -120,12 +131,12 @@ void perch_tcp_recover_late(struct perch_net *net, struct perch_tcb *c)
 {
 	const struct perch_tcp_ack nothing = {.advance = 0};
 	struct perch_outbox *o = c->outbox;
-	bool lost = perch_rack_detect(net, c);
+	unsigned lost = detect(net, c);
 
-	if (lost && o->phase == PHASE_OPEN)
+	if (lost > 0 && o->phase == PHASE_OPEN)
 		enter_recovery(net, c);
-	if (lost && o->phase == PHASE_RECOVERY)
-		reduce(c, &nothing, lost);
+	if (lost > 0 && o->phase == PHASE_RECOVERY)
+		reduce(c, &nothing, true);
 	perch_tcb_touch(net, c);
 }
 
@@ -230,6 +241,7 @@ void perch_tcp_recover_timeout(struct perch_net *net, struct perch_tcb *c)
 		perch_undo_begin(c);
 	if (c->retries <= 1 && o->phase != PHASE_RECOVERY)
 		slow_down(net, c);
+	perch_tcp_mtu_timeout(net, c);
 	c->cwnd = c->mss;
 	o->recover = c->snd_nxt;
 	o->phase = PHASE_LOSS;
@@ -240,6 +252,8 @@ void perch_tcp_recover_timeout(struct perch_net *net, struct perch_tcb *c)
 	lose_overdue(net, c);
 	for (m = o->head; m && m != o->unsent; m = perch_pkt(m)->next)
 		perch_pkt(m)->tcp.flags &= (uint8_t)~SEG_AGAIN;
+	if (unlikely(o->trial > TRIAL_OUT))
+		perch_tcp_mtu_judge(net, c);
 }
 
 /* ---- a narrower path ------------------------------------------------------------------------ */

@@ -5,22 +5,14 @@
 
 enum { INITIAL_RTO_US = 1000000 }; /* RFC 6298 (2.1) */
 
-static uint32_t clamp(const struct perch_net *net, uint32_t rto_us)
+void perch_tcp_rtt_open(struct perch_tcb *c)
 {
-	const uint32_t min_us = (uint32_t)(net->cfg.rto_min_ns / 1000);
-	const uint32_t max_us = (uint32_t)(net->cfg.rto_max_ns / 1000);
-
-	return RTE_MIN(RTE_MAX(rto_us, min_us), max_us);
-}
-
-void perch_tcp_rtt_open(struct perch_net *net, struct perch_tcb *c)
-{
-	c->rto_us = clamp(net, INITIAL_RTO_US);
+	c->rttvar_us = INITIAL_RTO_US;
 }
 
 /* srtt is kept times 8 and rttvar times 4, so that their gains of 1/8 and 1/4 lose no bits; the 4
  * is also the K of (2.3). */
-void perch_tcp_rtt_sample(struct perch_net *net, struct perch_tcb *c, int64_t rtt_ns)
+void perch_tcp_rtt_sample(struct perch_tcb *c, int64_t rtt_ns)
 {
 	const int64_t longest_us = 60 * 1000 * 1000;
 	int32_t us = (int32_t)RTE_MIN(RTE_MAX(rtt_ns / 1000, 1), longest_us);
@@ -35,5 +27,4 @@ void perch_tcp_rtt_sample(struct perch_net *net, struct perch_tcb *c, int64_t rt
 		error = (error < 0 ? -error : error) - (int32_t)(c->rttvar_us >> 2);
 		c->rttvar_us = (uint32_t)((int32_t)c->rttvar_us + error);
 	}
-	c->rto_us = clamp(net, (c->srtt_us >> 3) + c->rttvar_us);
 }

@@ -58,6 +58,7 @@ void perch_outbox_lose(struct perch_outbox *o, struct rte_mbuf *m)
 	unlink_by_time(o, m);
 	p->tcp.flags |= SEG_LOST;
 	o->pipe -= p->tcp.len;
+	outbox_tried(o, m, TRIAL_LOST);
 	if (!o->lost || seq_lt(p->tcp.seq, perch_pkt(o->lost)->tcp.seq))
 		o->lost = m;
 }
@@ -101,6 +102,7 @@ static void mark_sacked(struct perch_outbox *o, struct rte_mbuf *prev, struct rt
 		o->pipe -= p->tcp.len;
 	}
 	p->tcp.flags |= SEG_SACKED;
+	outbox_tried(o, m, TRIAL_ARRIVED);
 	o->sacked += p->tcp.len;
 	o->sacked_mbufs++;
 	join_runs(o, prev, m);

@@ -8,11 +8,13 @@
 #include "tcp-lite/tcp_inside.h"
 
 enum {
+	USER_TIMEOUT_SHIFT = 23, /* ns: 8.4 ms, up to nine minutes */
 	KEEPALIVE_TRIES = 9,
 	BACKOFF_MAX = 16,
 };
 
 #define KEEPALIVE_INTERVAL_NS (75 * S_NS)
+#define KEEPALIVE_DEFAULT_NS  (7200 * S_NS)
 
 static uint32_t now_us(const struct perch_net *net)
 {
@@ -54,16 +56,14 @@ static void arm(struct perch_net *net, struct perch_tcb *c)
 void perch_tcp_timer_set(
 	struct perch_net *net, struct perch_tcb *c, enum perch_tcp_timer timer, int64_t at_ns)
 {
-	c->timer = (uint8_t)timer;
+	c->timer = timer & 0xf;
 	c->timer_ns = at_ns;
 	arm(net, c);
 }
 
 int64_t perch_tcp_rto_ns(const struct perch_net *net, const struct perch_tcb *c)
 {
-	int64_t rto_ns = (int64_t)c->rto_us * 1000 << c->backoff;
-
-	return RTE_MIN(rto_ns, net->cfg.rto_max_ns);
+	return RTE_MIN(tcp_rto_ns(net, c) << c->backoff, net->cfg.rto_max_ns);
 }
 
 /* ---- which timer ---------------------------------------------------------------------------- */
@@ -73,7 +73,7 @@ static bool fin_waits(const struct perch_tcb *c)
 	return (c->marks & (TCB_FIN_QUEUED | TCB_FIN_SENT)) == TCB_FIN_QUEUED;
 }
 
-static enum perch_tcp_timer timer_for(const struct perch_net *net, const struct perch_tcb *c)
+static enum perch_tcp_timer timer_for(const struct perch_tcb *c)
 {
 	if (c->snd_una != c->snd_nxt)
 		return TIMER_RESEND;
@@ -83,7 +83,28 @@ static enum perch_tcp_timer timer_for(const struct perch_net *net, const struct 
 		return TIMER_PERSIST;
 	if (c->state == PERCH_TCP_FIN_WAIT_2 && !(c->marks & TCB_OWNED))
 		return TIMER_FIN_WAIT_2;
-	return net->cfg.keepalive_ns ? TIMER_KEEPALIVE : TIMER_NONE;
+	return c->keepalive ? TIMER_KEEPALIVE : TIMER_NONE;
+}
+
+/* RFC 9293 section 3.8.4: two hours, if somebody wants it and nobody says how long. */
+int64_t perch_tcp_keepalive_ns(const struct perch_net *net)
+{
+	return net->cfg.keepalive_ns ? net->cfg.keepalive_ns : KEEPALIVE_DEFAULT_NS;
+}
+
+/* RFC 9293 section 3.8.3, RFC 5482 section 2: until when may what was sent be unacknowledged, or
+ * what waits be held up by a closed window? A SYN or a FIN counts as sent when it was asked for. */
+static int64_t user_deadline_ns(const struct perch_net *net, const struct perch_tcb *c)
+{
+	int64_t ns = net->cfg.user_timeout_ns;
+
+	if (unlikely(c->user_timeout))
+		ns = (int64_t)c->user_timeout << USER_TIMEOUT_SHIFT;
+	if (likely(ns == 0))
+		return PERCH_NET_NEVER;
+	if (c->outbox)
+		return c->outbox->progress_ns + ns;
+	return net->now_ns - tcp_coarse_age_ns(net, c->sent_tick) + ns;
 }
 
 static int64_t duration_ns(
@@ -94,7 +115,7 @@ static int64_t duration_ns(
 	case TIMER_PERSIST:
 		return perch_tcp_rto_ns(net, c);
 	case TIMER_KEEPALIVE:
-		return net->cfg.keepalive_ns;
+		return perch_tcp_keepalive_ns(net);
 	case TIMER_FIN_WAIT_2:
 		return net->cfg.fin_wait2_ns;
 	default:
@@ -114,12 +135,15 @@ static void wait_for_ack(struct perch_net *net, struct perch_tcb *c)
 	int64_t at_ns = o->rto_base_ns + perch_tcp_rto_ns(net, c);
 
 	at_ns = RTE_MIN(at_ns, RTE_MIN(o->pto_ns, o->reo_ns));
+	at_ns = RTE_MIN(at_ns, user_deadline_ns(net, c));
 	if (c->timer != TIMER_RESEND || c->timer_ns != at_ns)
 		perch_tcp_timer_set(net, c, TIMER_RESEND, at_ns);
 }
 
 static void start(struct perch_net *net, struct perch_tcb *c, enum perch_tcp_timer timer)
 {
+	int64_t at_ns;
+
 	if (timer == TIMER_RESEND && data_in_flight(c)) {
 		c->outbox->rto_base_ns = net->now_ns;
 		perch_tlp_schedule(net, c);
@@ -131,7 +155,10 @@ static void start(struct perch_net *net, struct perch_tcb *c, enum perch_tcp_tim
 		c->timer_ns = PERCH_NET_NEVER;
 		return;
 	}
-	perch_tcp_timer_set(net, c, timer, net->now_ns + duration_ns(net, c, timer));
+	at_ns = net->now_ns + duration_ns(net, c, timer);
+	if (timer == TIMER_RESEND || timer == TIMER_PERSIST)
+		at_ns = RTE_MIN(at_ns, user_deadline_ns(net, c));
+	perch_tcp_timer_set(net, c, timer, at_ns);
 }
 
 void perch_tcp_timer_choose(struct perch_net *net, struct perch_tcb *c)
@@ -140,7 +167,7 @@ void perch_tcp_timer_choose(struct perch_net *net, struct perch_tcb *c)
 
 	if (c->state == PERCH_TCP_CLOSED || c->state == PERCH_TCP_TIME_WAIT)
 		return;
-	timer = timer_for(net, c);
+	timer = timer_for(c);
 	if (timer == c->timer) {
 		if (timer == TIMER_RESEND && data_in_flight(c))
 			wait_for_ack(net, c);
@@ -154,7 +181,7 @@ void perch_tcp_timer_restart(struct perch_net *net, struct perch_tcb *c)
 {
 	if (c->state == PERCH_TCP_CLOSED || c->state == PERCH_TCP_TIME_WAIT)
 		return;
-	start(net, c, timer_for(net, c));
+	start(net, c, timer_for(c));
 }
 
 void perch_tcp_delay_ack(struct perch_net *net, struct perch_tcb *c)
@@ -164,6 +191,25 @@ void perch_tcp_delay_ack(struct perch_net *net, struct perch_tcb *c)
 	c->marks |= TCB_ACK_LATER;
 	c->delack_us = now_us(net) + (uint32_t)(net->cfg.delack_ns / 1000);
 	arm(net, c);
+}
+
+void perch_tcp_set_keepalive(struct perch_net *net, struct perch_tcb *c, bool on)
+{
+	c->keepalive = on;
+	perch_tcp_timer_choose(net, c);
+}
+
+int perch_tcp_set_user_timeout(struct perch_net *net, struct perch_tcb *c, int64_t ns)
+{
+	const int64_t grain_ns = INT64_C(1) << USER_TIMEOUT_SHIFT;
+
+	if (ns < 0 || ns > UINT16_MAX * grain_ns)
+		return -EINVAL;
+	c->user_timeout = (uint16_t)((ns + grain_ns - 1) / grain_ns);
+	if (c->timer == TIMER_RESEND || c->timer == TIMER_PERSIST)
+		perch_tcp_timer_set(net, c, (enum perch_tcp_timer)c->timer,
+			RTE_MIN(c->timer_ns, user_deadline_ns(net, c)));
+	return 0;
 }
 
 /* ---- in vain -------------------------------------------------------------------------------- */
@@ -204,6 +250,10 @@ static void resend_due(struct perch_net *net, struct perch_tcb *c)
 {
 	unsigned tries = tcp_synchronized(c) ? net->cfg.data_retries : net->cfg.syn_retries;
 
+	if (user_deadline_ns(net, c) <= net->now_ns) {
+		give_up(net, c);
+		return;
+	}
 	if (short_wait_due(net, c))
 		return;
 	if (c->retries >= tries) {
@@ -224,7 +274,7 @@ static void resend_due(struct perch_net *net, struct perch_tcb *c)
  * that keeps it small gets what fits after all (RFC 9293 section 3.8.6.2.1: the override). */
 static void persist_due(struct perch_net *net, struct perch_tcb *c)
 {
-	if (c->retries >= net->cfg.data_retries) {
+	if (c->retries >= net->cfg.data_retries || user_deadline_ns(net, c) <= net->now_ns) {
 		give_up(net, c);
 		return;
 	}
@@ -248,7 +298,7 @@ static void keepalive_due(struct perch_net *net, struct perch_tcb *c)
 	c->retries++;
 	c->marks |= TCB_PROBE;
 	perch_tcp_timer_set(net, c, TIMER_KEEPALIVE,
-		net->now_ns + RTE_MIN(net->cfg.keepalive_ns, KEEPALIVE_INTERVAL_NS));
+		net->now_ns + RTE_MIN(perch_tcp_keepalive_ns(net), KEEPALIVE_INTERVAL_NS));
 	perch_tcb_touch(net, c);
 }
 

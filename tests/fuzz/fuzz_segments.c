@@ -386,7 +386,7 @@ static void check_numbers(const struct play *p)
 		promise(seq_le(c->snd_una, c->snd_nxt));
 		promise(seq_le(c->rcv_nxt, c->rcv_edge) || c->state <= PERCH_TCP_SYN_SENT);
 		promise(c->mss >= 48 && c->mss <= 1460);
-		promise(c->rto_us > 0);
+		promise(c->srtt_us + c->rttvar_us > 0);
 	}
 }
 

@@ -421,7 +421,7 @@ static bool may_wait(const struct world *w, const struct host *h)
 	struct perch_tcp_info info = {.unacked_bytes = 0};
 
 	if (h->c)
-		perch_tcp_info(h->c, &info);
+		perch_tcp_info(h->net, h->c, &info);
 	return w->abrupt && info.unsent_bytes + info.unacked_bytes == 0;
 }
 

@@ -230,7 +230,7 @@ bool perch_tcp_next_arm(struct perch_net *net, uint32_t *id, int64_t *deadline_n
 	return false;
 }
 
-bool perch_tcp_icmp_error(struct perch_net *net, const struct perch_icmp_error *e)
+bool perch_tcp_icmp_error(struct perch_net *net, struct perch_icmp_error *e)
 {
 	(void)net;
 	lab_tcp.errors++;

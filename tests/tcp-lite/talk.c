@@ -708,7 +708,7 @@ void talk_state(unsigned line, const char *name)
 	struct perch_tcp_info info;
 	char what[80];
 
-	perch_tcp_info(talk.c, &info);
+	perch_tcp_info(talk.net, talk.c, &info);
 	snprintf(what, sizeof(what), "state %s, is %s", name, info.state);
 	talk_check(line, strcmp(info.state, name) == 0, what);
 }

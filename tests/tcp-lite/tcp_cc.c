@@ -17,7 +17,7 @@ static uint32_t cwnd(void)
 {
 	struct perch_tcp_info info;
 
-	perch_tcp_info(talk.c, &info);
+	perch_tcp_info(talk.net, talk.c, &info);
 	return info.cwnd_bytes;
 }
 
@@ -56,11 +56,11 @@ static unsigned fill(void)
 	struct perch_tcp_info info;
 	unsigned n;
 
-	perch_tcp_info(talk.c, &info);
+	perch_tcp_info(talk.net, talk.c, &info);
 	if (info.unsent_bytes < 40000)
 		writes(40000);
 	pass(0);
-	perch_tcp_info(talk.c, &info);
+	perch_tcp_info(talk.net, talk.c, &info);
 	n = info.unacked_bytes / 1000;
 	leave(n - (snd_nxt - snd_una) / 1000);
 	no_tx();
@@ -361,7 +361,77 @@ static void false_alarm(void)
 	talk_end();
 }
 
+/* ---- after idle time ------------------------------------------------------------------------ */
+
+static void grows_wide(bool keep)
+{
+	struct perch_net_config cfg = talk_config();
+
+	cfg.keep_cwnd = keep;
+	talk_begin_with(&cfg);
+	accepts("mss 1000,sackok,scale 7");
+	while (cwnd() < 100000) {
+		writes(100000);
+		for (pass(MS); forget_tx() > 0; pass(MS))
+			rx("A 1");
+	}
+}
+
+/* RFC 5681 section 4.1, with RFC 2861's halves: one for each timeout, which is of 200 ms here. */
+static void idle_halves(void)
+{
+	uint32_t before;
+
+	grows_wide(false);
+	before = cwnd();
+	pass(150 * MS);
+	writes(1);
+	pass(0);
+	check(cwnd() == before);
+	forget_tx();
+	rx("A 1");
+	pass(250 * MS);
+	writes(1);
+	check(cwnd() == before / 2);
+	pass(0);
+	forget_tx();
+	rx("A 1");
+	check(cwnd() < before);
+	talk_end();
+}
+
+/* Down to the initial window and no further; and slow start brings most of it back. */
+static void idle_begins_anew(void)
+{
+	grows_wide(false);
+	pass(3600 * SECOND);
+	writes(100000);
+	check(cwnd() == 10000);
+	pass(0);
+	check(forget_tx() == 10);
+	rx("A 1");
+	check(cwnd() >= 18000);
+	talk_end();
+}
+
+static void idle_keeps(void)
+{
+	uint32_t before;
+
+	grows_wide(true);
+	before = cwnd();
+	pass(3600 * SECOND);
+	writes(50000);
+	pass(0);
+	check(forget_tx() == 50);
+	check(cwnd() == before);
+	talk_end();
+}
+
 static const struct suite_case cases[] = {
+	{"5681 4.1 idle time halves", idle_halves},
+	{"5681 4.1 idle for long", idle_begins_anew},
+	{"5681 4.1 kept if asked for", idle_keeps},
 	{"names", names},
 	{"6928 2 initial window", initial_window},
 	{"6928 2 initial window in bytes", initial_window_in_bytes},

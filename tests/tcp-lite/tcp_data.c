@@ -382,7 +382,7 @@ static void window_in_32_bits(void)
 	talk_begin();
 	accepts("mss 1000,scale 14");
 	rx("A 1:2 ack 1 win 65535");
-	perch_tcp_info(talk.c, &info);
+	perch_tcp_info(talk.net, talk.c, &info);
 	check(info.peer_window_bytes == 65535u << 14);
 	talk_end();
 }
@@ -573,7 +573,86 @@ static void a_window_shrinks(void)
 	talk_end();
 }
 
+/* ---- which window counts: RFC 9293 section 3.10.7.4, fifth ----------------------------------- */
+
+static uint32_t window(void)
+{
+	struct perch_tcp_info info;
+
+	perch_tcp_info(talk.net, talk.c, &info);
+	return info.peer_window_bytes;
+}
+
+/* SND.WL1: one that was sent before what we have seen says nothing of the window now. */
+static void window_of_an_older_segment(void)
+{
+	talk_begin();
+	accepts_window(4000, "mss 1000");
+	hold(); /* no ACK of ours in between, or the old ones would not be acceptable at all */
+	rx("A 1:11 ack 1 win 5000");
+	rx("A 11:21 ack 1 win 6000");
+	rx("A 1 ack 1 win 60000");
+	rx("A 1 ack 1 win 100");
+	release();
+	check(window() == 6000);
+	rx("A 21 ack 1 win 7000");
+	check(window() == 7000);
+	talk_end();
+}
+
+/* SND.WL2: nor does one that acknowledges less. */
+static void window_of_an_older_ack(void)
+{
+	talk_begin();
+	accepts("mss 1000");
+	writes(2000);
+	tx("A 1:1001");
+	tx("A 1001:2001");
+	rx("A 1 ack 2001 win 5000");
+	rx("A 1 ack 1001 win 60000");
+	check(window() == 5000);
+	talk_end();
+}
+
+/* Of two with the same numbers the larger is the newer, unless the other one is closed. */
+static void window_of_the_same_numbers(void)
+{
+	talk_begin();
+	accepts_window(5000, "mss 1000");
+	rx("A 1 ack 1 win 6000");
+	check(window() == 6000);
+	rx("A 1 ack 1 win 4000");
+	check(window() == 6000);
+	rx("A 1 ack 1 win 0");
+	check(window() == 0);
+	writes(1000);
+	no_tx();
+	rx("A 1 ack 1 win 3000");
+	tx("A 1:1001");
+	talk_end();
+}
+
+/* The peer sends something again, and acknowledges more with it than before. */
+static void window_of_a_repetition(void)
+{
+	talk_begin();
+	accepts_window(4000, "mss 1000");
+	writes(1000);
+	tx("A 1:1001");
+	hold();
+	rx("A 1:11 ack 1 win 5000");
+	rx("A 11:21 ack 1 win 6000");
+	rx("A 1:31 ack 1001 win 7000");
+	release();
+	check(window() == 7000);
+	talk_end();
+}
+
 static const struct suite_case cases[] = {
+	{"3.10.7.4 window of an older segment", window_of_an_older_segment},
+	{"3.10.7.4 window of an older ACK", window_of_an_older_ack},
+	{"3.10.7.4 window of the same numbers", window_of_the_same_numbers},
+	{"3.10.7.4 window of a repetition", window_of_a_repetition},
 	{"3.8.6.3 one ACK for a burst", one_ack_for_a_burst},
 	{"3.10.7.4 early text is kept", early_text_is_kept},
 	{"5681 4.2 a duplicate ACK for each", a_duplicate_ack_for_each},

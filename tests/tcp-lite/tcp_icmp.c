@@ -96,7 +96,7 @@ static void narrower_path(void)
 	tx(talk.v6 ? "A 1:1241" : "A 1:1261");
 	tx(talk.v6 ? "A 1241:1441" : "A 1261:1441");
 	no_tx();
-	perch_tcp_info(talk.c, &info);
+	perch_tcp_info(talk.net, talk.c, &info);
 	check(info.mss_bytes == (talk.v6 ? 1240 : 1260));
 	talk_end();
 }
@@ -110,7 +110,7 @@ static void path_of_dust(void)
 	writes(1440);
 	tx("A 1:1441");
 	too_big(68, 1);
-	perch_tcp_info(talk.c, &info);
+	perch_tcp_info(talk.net, talk.c, &info);
 	check(info.mss_bytes == (talk.v6 ? 1280 - 60 : 576 - 40)); /* RFC 5927 section 7 */
 	talk_end();
 }
@@ -125,7 +125,7 @@ static void wider_path_is_no_news(void)
 	tx("A 1:1001");
 	too_big(1400, 1);
 	no_tx();
-	perch_tcp_info(talk.c, &info);
+	perch_tcp_info(talk.net, talk.c, &info);
 	check(info.mss_bytes == 1000);
 	talk_end();
 }
@@ -286,7 +286,174 @@ static void keepalive_meets_a_reboot(void)
 	talk_end();
 }
 
+/* Section 3.8.4, MUST-24: for each connection, on or off. */
+static void keepalive_of_one(void)
+{
+	talk_begin();
+	accepts("mss 1000");
+	perch_tcp_set_keepalive(talk.net, talk.c, true);
+	no_tx_until(7199 * SECOND); /* MUST-28: two hours, if nobody says how long */
+	tx_after(0, 2 * SECOND, "A 0 ack 1");
+	rx("A 1 ack 1");
+	perch_tcp_set_keepalive(talk.net, talk.c, false);
+	no_tx_until(20000 * SECOND);
+	state("ESTABLISHED");
+	talk_end();
+}
+
+static void keepalive_of_all_but_one(void)
+{
+	begin_keepalive();
+	perch_tcp_set_keepalive(talk.net, talk.c, false);
+	no_tx_until(20000 * SECOND);
+	perch_tcp_set_keepalive(talk.net, talk.c, true);
+	tx_after(99 * SECOND, 101 * SECOND, "A 0 ack 1");
+	talk_end();
+}
+
+/* MUST-26: not while something is in flight, which is asked after by itself. */
+static void keepalive_not_in_flight(void)
+{
+	begin_keepalive();
+	writes(10);
+	tx("A 1:11");
+	pass(30 * SECOND);
+	forget_tx();
+	rx("A 1 ack 11");
+	no_tx_until(99 * SECOND);
+	tx_after(0, 2 * SECOND, "A 10 ack 1");
+	talk_end();
+}
+
+/* ---- the user timeout ----------------------------------------------------------------------- */
+
+#define GIVEN_UP (PERCH_FLOW_FAILED | PERCH_FLOW_READABLE | PERCH_FLOW_WRITABLE)
+
+static void begin_user_timeout(int64_t ns)
+{
+	struct perch_net_config cfg = talk_config();
+
+	cfg.user_timeout_ns = ns;
+	talk_begin_with(&cfg);
+	accepts("mss 1000");
+}
+
+/* At that time, and not only at the next retransmission timeout. */
+static void user_timeout(void)
+{
+	begin_user_timeout(5 * SECOND);
+	writes(10);
+	tx("A 1:11");
+	pass(4990 * MS);
+	check(forget_tx() > 0);
+	state("ESTABLISHED");
+	pass(20 * MS);
+	event(GIVEN_UP);
+	check(perch_tcp_error(talk.c) == -ETIMEDOUT);
+	perch_tcp_close(talk.net, talk.c);
+	gone();
+	talk_end();
+}
+
+/* Progress begins it anew; idle time does not count. */
+static void user_timeout_and_progress(void)
+{
+	begin_user_timeout(5 * SECOND);
+	pass(60 * SECOND);
+	writes(2000);
+	tx("A 1:1001");
+	tx("A 1001:2001");
+	pass(4 * SECOND);
+	forget_tx();
+	rx("A 1 ack 1001");
+	pass(4 * SECOND);
+	forget_tx();
+	rx("A 1 ack 1001"); /* this is none */
+	pass(900 * MS);
+	state("ESTABLISHED");
+	pass(200 * MS);
+	event(GIVEN_UP);
+	talk_end();
+}
+
+/* A closed window that is never opened: what waits makes no progress (as Linux sees it). */
+static void user_timeout_of_a_closed_window(void)
+{
+	int i;
+
+	begin_user_timeout(5 * SECOND);
+	writes(1000);
+	tx("A 1:1001");
+	rx("A 1 ack 1001 win 0");
+	writes(10);
+	for (i = 0; i < 9; i++) {
+		pass(500 * MS);
+		forget_tx();
+		rx("A 1 ack 1001 win 0");
+	}
+	state("ESTABLISHED");
+	pass(600 * MS);
+	event(GIVEN_UP);
+	talk_end();
+}
+
+static void user_timeout_of_one(void)
+{
+	begin_user_timeout(0);
+	check(perch_tcp_set_user_timeout(talk.net, talk.c, -1) == -EINVAL);
+	check(perch_tcp_set_user_timeout(talk.net, talk.c, 600 * SECOND) == -EINVAL);
+	writes(10);
+	tx("A 1:11");
+	pass(SECOND);
+	check(perch_tcp_set_user_timeout(talk.net, talk.c, 2 * SECOND) == 0);
+	pass(990 * MS);
+	state("ESTABLISHED");
+	pass(30 * MS);
+	event(GIVEN_UP);
+	check(perch_tcp_error(talk.c) == -ETIMEDOUT);
+	talk_end();
+}
+
+/* A FIN that nobody acknowledges, long after the last data. */
+static void user_timeout_of_a_fin(void)
+{
+	begin_user_timeout(5 * SECOND);
+	pass(60 * SECOND);
+	perch_tcp_shutdown(talk.net, talk.c);
+	tx("FA 1");
+	pass(4900 * MS);
+	state("FIN-WAIT-1");
+	pass(200 * MS);
+	event(GIVEN_UP);
+	talk_end();
+}
+
+static void user_timeout_of_a_syn(void)
+{
+	struct perch_net_config cfg = talk_config();
+
+	cfg.user_timeout_ns = 2 * SECOND;
+	talk_begin_with(&cfg);
+	pass(60 * SECOND);
+	dials();
+	tx("S 0");
+	tx_after(990 * MS, 1010 * MS, "S 0");
+	no_tx_until(990 * MS);
+	pass(20 * MS);
+	event(GIVEN_UP);
+	talk_end();
+}
+
 static const struct suite_case cases[] = {
+	{"3.8.4 keepalive of one", keepalive_of_one},
+	{"3.8.4 keepalive of all but one", keepalive_of_all_but_one},
+	{"3.8.4 keepalive not in flight", keepalive_not_in_flight},
+	{"3.8.3 user timeout", user_timeout},
+	{"3.8.3 user timeout and progress", user_timeout_and_progress},
+	{"3.8.3 user timeout of a closed window", user_timeout_of_a_closed_window},
+	{"3.8.3 user timeout of one", user_timeout_of_one},
+	{"3.8.3 user timeout of a FIN", user_timeout_of_a_fin},
+	{"3.8.3 user timeout of a SYN", user_timeout_of_a_syn},
 	{"3.9.2.2 refused while opening", refused_while_opening},
 	{"3.9.2.2 unreachable while opening", unreachable_while_opening},
 	{"3.9.2.2 never an abort once open", never_an_abort_once_open},

@@ -278,7 +278,7 @@ static void cookie_with_timestamps(void)
 	talk.ts_val = 101;
 	rx("A 1 ack 1 win 3000");
 	event(PERCH_FLOW_ACCEPTED);
-	perch_tcp_info(talk.c, &info);
+	perch_tcp_info(talk.net, talk.c, &info);
 	check(info.peer_window_bytes == 3000 << 4);
 	check(info.mss_bytes == (talk.v6 ? 1440 - 12 : 1460 - 12));
 	rx("A 11:21 ack 1");
@@ -299,7 +299,7 @@ static void cookie_without_scale(void)
 	talk.ts_val = 101;
 	rx("A 1 ack 1 win 3000");
 	event(PERCH_FLOW_ACCEPTED);
-	perch_tcp_info(talk.c, &info);
+	perch_tcp_info(talk.net, talk.c, &info);
 	check(info.peer_window_bytes == 3000);
 	rx("A 11:21 ack 1");
 	tx("A 1 ack 1 <ts 0 101>"); /* no SACK */
@@ -322,7 +322,7 @@ static void cookies_of_all_scales(void)
 		talk.ts_val = 8;
 		rx("A 1 ack 1 win 2");
 		event(PERCH_FLOW_ACCEPTED);
-		perch_tcp_info(talk.c, &info);
+		perch_tcp_info(talk.net, talk.c, &info);
 		check(info.peer_window_bytes == 2u << i);
 		talk_end();
 	}
@@ -345,7 +345,7 @@ static void cookies_of_all_sizes(void)
 		tx("SA 0 ack 1");
 		rx("A 1 ack 1");
 		event(PERCH_FLOW_ACCEPTED);
-		perch_tcp_info(talk.c, &info);
+		perch_tcp_info(talk.net, talk.c, &info);
 		check(info.mss_bytes >= sizes[i].kept);
 		most = sizes[i].offered ? sizes[i].offered : talk.v6 ? 1220 : 536;
 		check(info.mss_bytes <= RTE_MAX(most, 64u));

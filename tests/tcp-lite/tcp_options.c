@@ -10,7 +10,7 @@ static struct perch_tcp_info info(void)
 {
 	struct perch_tcp_info i;
 
-	perch_tcp_info(talk.c, &i);
+	perch_tcp_info(talk.net, talk.c, &i);
 	return i;
 }
 
@@ -359,11 +359,11 @@ static void paws_expires(void)
 {
 	talk_begin();
 	accepts("mss 1000,ts 50 0");
-	talk.now_ns += 24 * 24 * 3600 * SECOND - SECOND;
+	talk.now_ns += 24 * 24 * 3600 * SECOND - 66 * SECOND;
 	perch_net_tick(talk.net, talk.now_ns);
 	dropped(tcp_paws, "A 1:11 ack 1 <ts 49 0>");
 	forget_tx();
-	talk.now_ns += 10 * SECOND;
+	talk.now_ns += 132 * SECOND;
 	rx("A 1:11 ack 1 <ts 49 0>");
 	pass(SECOND);
 	forget_tx();

@@ -250,7 +250,7 @@ static uint32_t cwnd_after_probe(const char *answer_to_probe)
 	rx("A 1 ack 5001 win 65535");
 	tx("A 5001:6001");
 	tx("A 6001:7001");
-	perch_tcp_info(talk.c, &info);
+	perch_tcp_info(talk.net, talk.c, &info);
 	talk_end();
 	return info.cwnd_bytes;
 }

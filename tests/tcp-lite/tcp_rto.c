@@ -11,7 +11,7 @@ static int64_t rto_ns(void)
 {
 	struct perch_tcp_info info;
 
-	perch_tcp_info(talk.c, &info);
+	perch_tcp_info(talk.net, talk.c, &info);
 	return info.rto_ns;
 }
 
@@ -135,7 +135,7 @@ static void slow_start(void)
 	tx("A 3001:4001");
 	tx_after(295 * MS, 305 * MS, "A 1:1001");
 	no_tx();
-	perch_tcp_info(talk.c, &info);
+	perch_tcp_info(talk.net, talk.c, &info);
 	check(info.cwnd_bytes == 1000);
 	rx("A 1 ack 1001");
 	tx("A 1001:2001");

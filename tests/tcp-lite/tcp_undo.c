@@ -12,7 +12,7 @@ static uint32_t cwnd(void)
 {
 	struct perch_tcp_info info;
 
-	perch_tcp_info(talk.c, &info);
+	perch_tcp_info(talk.net, talk.c, &info);
 	return info.cwnd_bytes;
 }
 
