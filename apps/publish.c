@@ -44,6 +44,7 @@ struct market {
 	struct rough *rough[2];   /* NULL: a smooth line */
 	struct flow *flow;
 	FILE *file;
+	bool cut_off; /* it ends within a message */
 	struct archive *archive;
 	struct books *books;
 	struct feed_session session;
@@ -68,12 +69,14 @@ static struct perch *engine; /* for the signal handler */
 
 static bool from_file(struct market *m)
 {
-	uint8_t head[2];
+	uint8_t head[2] = {0};
+	size_t n = fread(head, 1, 2, m->file);
 
-	if (fread(head, 1, 2, m->file) != 2)
-		return false;
 	m->next.len = (size_t)head[0] << 8 | head[1];
-	return fread(m->next.bytes, 1, m->next.len, m->file) == m->next.len;
+	if (n == 2 && fread(m->next.bytes, 1, m->next.len, m->file) == m->next.len)
+		return true;
+	m->cut_off |= n > 0; /* at the end itself there is nothing */
+	return false;
 }
 
 static bool from_flow(struct market *m)
@@ -480,11 +483,13 @@ static int report(struct market *m)
 		m->requests, m->answered, m->glimpse.served, m->too_long);
 	if (m->error)
 		args_complain(m->args, "%s", strerror(-m->error));
+	if (m->cut_off)
+		args_complain(m->args, "%s ends within a message", m->o.file);
 	if (m->o.dump && place_dump(m->books, m->o.dump) < 0) {
 		args_complain(m->args, "cannot write %s", m->o.dump);
 		return EXIT_RUNTIME;
 	}
-	return m->error ? EXIT_RUNTIME : EXIT_FINE;
+	return m->error || m->cut_off ? EXIT_RUNTIME : EXIT_FINE;
 }
 
 static void on_signal(int sig)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "apps/feed/flow.h"
 #include "apps/feed/soup.h"
@@ -97,6 +98,27 @@ static void life_of_orders(void)
 	CU_ASSERT_EQUAL(shares, 650);
 	CU_ASSERT_EQUAL(price, 5199);
 	CU_ASSERT_EQUAL(books_counters(b)->unknown_order, 0);
+	books_close(b);
+}
+
+/* In a replace the old order makes room for the new one, and hands on its attribution. */
+static void replaced(void)
+{
+	const struct books_config cfg = {.symbols = CHOSEN, .max_orders = 1};
+	struct books *b = opened(&cfg);
+	struct book_order o;
+	struct itch m = {.type = 'F', .locate = 'A'};
+
+	m.add_mpid = (struct itch_add_mpid){.ref = 1, .side = 'B', .shares = 100, .price = 5000};
+	memcpy(m.add_mpid.stock, "AB      ", 8);
+	memcpy(m.add_mpid.mpid, "MKTM", 4);
+	apply(b, &m);
+	m = (struct itch){.type = 'U', .locate = 'A', .replace = {1, 2, 60, 5100}};
+	apply(b, &m);
+	expect_top(b, 0, 5100, 60, 0, 0);
+	CU_ASSERT_EQUAL(books_counters(b)->no_room_orders, 0);
+	CU_ASSERT_EQUAL(books_orders(b, 0, BOOK_BUY, 0, &o, 1), 1);
+	CU_ASSERT(o.ref == 2 && memcmp(o.mpid, "MKTM", 4) == 0);
 	books_close(b);
 }
 
@@ -412,6 +434,7 @@ int main(int argc, char **argv)
 {
 	static const struct suite_case cases[] = {
 		{"the life of orders", life_of_orders},
+		{"replaced", replaced},
 		{"refusals", refusals},
 		{"bad configurations", bad_configs},
 		{"changes", changes},
@@ -423,5 +446,6 @@ int main(int argc, char **argv)
 		{NULL, NULL},
 	};
 
+	alarm(100); /* a list that has become a ring is walked for ever */
 	return suite_main("feed book", cases, argc, argv);
 }

@@ -408,6 +408,57 @@ static void request_then_snapshot(void)
 
 /* ---- sessions ------------------------------------------------------------------------------- */
 
+/* A hole of exactly snapshot_over units is still asked for. */
+static void the_largest_hole_that_is_asked_for(void)
+{
+	struct feed_config cfg = LIVE;
+	struct tape t;
+
+	cfg.snapshot_tries = 1;
+	cfg.snapshot_over = 3;
+	tape_open(&t, &cfg);
+	tape_data(&t, A, 1, "a");
+	tape_data(&t, A, 5, "e");
+	tape_pass(&t, MS);
+	tape_wants(&t, "session from 1; a gap 2-5; ask 2-5; ");
+	tape_close(&t);
+}
+
+/* An end before what was seen already is none. */
+static void an_end_that_is_none(void)
+{
+	struct tape t;
+
+	tape_open(&t, &LIVE);
+	tape_data(&t, A, 1, "abc");
+	tape_end(&t, B, 2);
+	tape_data(&t, A, 4, "d");
+	tape_wants(&t, "session from 1; abc d ");
+	tape_close(&t);
+}
+
+/* The same reset by both lines is one; the same number long after it is another one; and a
+ * re-request server has no say in it. */
+static void resets(void)
+{
+	struct feed_config cfg = {.venue = feed_venue_by_name("nyse"), .quiet_ns = 1000 * MS};
+	uint8_t data[16] = {16, 0, 11, 0, 5}, reset[16] = {16, 0, 12, 0, 1};
+	struct tape t;
+
+	tape_open(&t, &cfg);
+	tape_bytes(&t, A, data, sizeof(data));
+	tape_bytes(&t, R, reset, sizeof(reset));
+	CU_ASSERT_EQUAL(counters(&t)->resets, 0);
+	tape_bytes(&t, A, reset, sizeof(reset));
+	tape_bytes(&t, B, reset, sizeof(reset));
+	CU_ASSERT_EQUAL(counters(&t)->resets, 1);
+	tape_pass(&t, 1001 * MS);
+	tape_bytes(&t, B, reset, sizeof(reset));
+	CU_ASSERT_EQUAL(counters(&t)->resets, 2);
+	tape_wants(&t, "session from 5; session from 1; session from 1; ");
+	tape_close(&t);
+}
+
 static void session_change(void)
 {
 	struct tape t;
@@ -671,6 +722,9 @@ int main(int argc, char **argv)
 		{"snapshot behind", snapshot_behind},
 		{"snapshot fails", snapshot_fails},
 		{"request, then snapshot", request_then_snapshot},
+		{"the largest hole that is asked for", the_largest_hole_that_is_asked_for},
+		{"an end that is none", an_end_that_is_none},
+		{"resets", resets},
 		{"session change", session_change},
 		{"session change with a gap", session_change_with_gap},
 		{"session change in a snapshot", session_change_in_a_snapshot},

@@ -4,6 +4,7 @@
 import os
 import pathlib
 import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -60,7 +61,7 @@ class App:
         return int(m.group(1)) if m else 0
 
 
-def market(publish, feed, late=False, status=0):
+def market(publish, feed, late=False, status=0, published=0):
     """Both until the end of the session. Returns the reader, and whether its books are right."""
     with tempfile.TemporaryDirectory(prefix="perch-feed-") as where:
         where, apps = pathlib.Path(where), []
@@ -76,9 +77,9 @@ def market(publish, feed, late=False, status=0):
                                     "--end-ms", 500, "--beat-ms", 50, *publish))
                     apps[-1].wait_for("perch-publish: session")
             reader, publisher = sorted(apps, key=lambda app: app.name)
-            publisher.end(0)
+            publisher.end(published)
             reader.end(status)
-            reader.last = reader.text()
+            reader.last, reader.publisher = reader.text(), publisher.text()
             reader.text = lambda: reader.last
             return reader, reader.dump.read_bytes() == publisher.dump.read_bytes() != b""
         finally:
@@ -143,6 +144,87 @@ def some_symbols():
     reader, _ = market((), ("--symbols", "S0001,S0008", "--top"))
     tops = set(re.findall(r"^(S\d+) .* x ", reader.text(), re.M))
     assert tops == {"S0001", "S0008"}, tops
+
+
+def itch(kind, locate, ns, body):
+    return kind + struct.pack(">HHHI", locate, 0, ns >> 32, ns & 0xffffffff) + body
+
+
+def day(folder, ms, cut=0):
+    """A file of a short day: one order in every of its milliseconds, half of them deleted."""
+    start = 34200 * 10**9
+    messages = [itch(b"R", 1, start, b"AAPL    " + b"QN" + struct.pack(">I", 100) + b"NCZ PNN1N"
+                     + struct.pack(">I", 0) + b"N")]
+    for i in range(1, ms + 1):
+        at = start + i * 10**6
+        messages.append(itch(b"A", 1, at, struct.pack(">QcI8sI", i, b"BS"[i % 2:i % 2 + 1], 100,
+                                                      b"AAPL    ", 10000 + 100 * (i % 2))))
+        if i % 2 == 0:
+            messages.append(itch(b"D", 1, at, struct.pack(">Q", i)))
+    messages.append(itch(b"Z", 0, at, b"of a type that is to come"))
+    data = b"".join(struct.pack(">H", len(m)) + m for m in messages)
+    path = pathlib.Path(folder) / "day.itch"
+    path.write_bytes(data[:len(data) - cut])
+    return path, len(messages)
+
+
+@case
+def a_file():
+    """As its times say, faster, and as fast as it goes: the same messages and the same books."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, n = day(folder, 1500)
+        for speed, least in (("1", 1.49), ("5", 0.29), ("max", 0)):
+            reader, right = market(("--file", path, "--speed", speed), ())
+            assert right and reader.count("delivered_messages") == n, reader.text()
+            assert reader.count("unknown_type") == 1, reader.text()
+            took = float(re.search(r"messages in ([0-9.]+) s", reader.text()).group(1))
+            assert took >= least, (speed, took)
+
+
+@case
+def a_file_that_is_cut_off():
+    with tempfile.TemporaryDirectory() as folder:
+        path, n = day(folder, 50, cut=5)
+        reader, right = market(("--file", path, "--speed", "max"), (), published=1)
+        assert right and reader.count("delivered_messages") == n - 1, reader.text()
+        assert "day.itch ends within a message" in reader.publisher, reader.publisher
+
+
+@case
+def everything_printed():
+    reader, _ = market((), ("--print",))
+    numbers = [int(n) for n in re.findall(r"^(\d+) [A-Za-z]", reader.text(), re.M)]
+    assert numbers == list(range(1, 20001)), (len(numbers), numbers[:3])
+
+
+@case
+def a_live_view():
+    reader, _ = market(("--rate", 8000), ("--view",))
+    views = re.findall(r"^(\d+) messages/s; missing on A 0, on B 0; gaps 0, requests 0, lost 0$",
+                       reader.text(), re.M)
+    assert len(views) >= 2 and 0 < sum(map(int, views)) <= 20000, reader.text()
+    assert re.search(r"^  S0001 +\d+ +\d+\.\d{4} x +\d+\.\d{4} +\d+$", reader.text(), re.M)
+
+
+@case
+def tops_published():
+    """The tops that are printed are also what the datagrams say."""
+    with tempfile.TemporaryDirectory() as folder:
+        record = pathlib.Path(folder) / "day"
+        reader, _ = market(("--record", record), ("--top", "--top-to", "10.99.0.1:9999",
+                                                  "--symbols", "S0003"))
+        printed = re.findall(rb"^S0003    .* x .*$", reader.text().encode(), re.M)
+        sent = re.findall(rb"S0003    [ 0-9.]+ x [ 0-9.]{11} [ 0-9]{8}", record.read_bytes())
+        assert printed and sent == printed, (len(printed), len(sent))
+
+
+@case
+def one_source():
+    """A channel of that source, and not of another one (SSM)."""
+    reader, right = market((), ("--source", "10.99.0.1"))
+    assert right and reader.count("delivered_messages") == 20000, reader.text()
+    reader, _ = market((), ("--source", "10.99.0.9", "--seconds", 3))
+    assert reader.count("delivered_messages") == 0, reader.text()
 
 
 @case

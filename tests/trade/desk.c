@@ -230,6 +230,35 @@ static void tokens_of_42(void)
 	desk_close(&d);
 }
 
+/* What is just within a limit, and what names nothing of ours. */
+static void at_the_edges(void)
+{
+	const struct desk_limits l = {.max_shares = 100, .max_open = 1};
+	struct ouch m = {
+		.type = OUCH_ACCEPTED, .ref = 7, .shares = 5, .side = 'B', .symbol = "CVLT"};
+	struct desk_intent i = {.symbol = 2, .side = 'B', .shares = 1, .price = 1};
+	const struct desk_order *o;
+	uint8_t out[DESK_BYTES];
+	uint32_t cursor = 0;
+	size_t len;
+
+	begin(OUCH_50, &l);
+	CU_ASSERT_EQUAL(desk_enter(&d, &i, 0, out, &len), DESK_symbol);
+	CU_ASSERT_EQUAL(enter(101, 1), DESK_shares);
+	CU_ASSERT_EQUAL(enter(100, 1), DESK_ok);
+	CU_ASSERT_EQUAL(report(OUCH_ACCEPTED, 113 + d.mask + 1, 1), -ENOENT); /* its slot's twin */
+	CU_ASSERT_EQUAL(report(OUCH_EXECUTED, 113 + d.mask + 1, 1), -ENOENT);
+	CU_ASSERT_EQUAL(desk_report(&d, &m), -ENOENT); /* an earlier life's: there is no room */
+	CU_ASSERT(d.open == 1 && d.symbols[0].position == 0 && d.adopted == 0);
+	o = desk_next_open(&d, &cursor); /* sent, and no word of it yet: it may be live */
+	CU_ASSERT(o && o->ref == 113 && o->state == DESK_CANCELING);
+	CU_ASSERT_PTR_NULL(desk_next_open(&d, &cursor));
+	m = (struct ouch){.type = OUCH_ACCEPTED, .ref = 113, .state = 'D', .shares = 100};
+	desk_report(&d, &m);
+	CU_ASSERT(d.open == 0 && d.symbols[0].open_buy == 0);
+	desk_close(&d);
+}
+
 static void killed(void)
 {
 	const struct desk_limits none = {0};
@@ -300,6 +329,7 @@ int main(int argc, char **argv)
 		{"lives of orders", lives_of_orders},
 		{"an earlier life", an_earlier_life},
 		{"tokens of 4.2", tokens_of_42},
+		{"at the edges", at_the_edges},
 		{"killed", killed},
 		{"killed at once", killed_at_once},
 		{"no session, no reference", no_session_no_reference},

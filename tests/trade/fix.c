@@ -307,6 +307,7 @@ static void too_low_is_the_end(void)
 	talk();
 	CU_ASSERT_EQUAL(fix_counters(b)->refused, 1);
 	CU_ASSERT(!fix_is_on(b));
+	CU_ASSERT(ons == 0 && outs == 2); /* no Logon before the Logout */
 	end();
 }
 
@@ -364,6 +365,114 @@ static void silence(void)
 	end();
 }
 
+/* A gap that was filled is forgotten: the next one is asked for at once. */
+static void gap_after_gap(void)
+{
+	unsigned i;
+
+	begin(false, 0, 0, 0, 0);
+	talk();
+	for (i = 1; i <= 3; i++) {
+		order(a);
+		lose(a);
+		order(a);
+		talk();
+		CU_ASSERT_EQUAL(got[1], 2 * i);
+		CU_ASSERT_EQUAL(fix_counters(b)->gaps, i);
+	}
+	end();
+}
+
+/* A ResendRequest of some is answered with those, and nothing else. */
+static void a_part_of_it(void)
+{
+	struct fix_event ev;
+	char text[256];
+	unsigned i;
+	size_t n;
+
+	begin(false, 0, 0, 0, 0);
+	talk();
+	for (i = 0; i < 5; i++)
+		order(b); /* 2 to 6 */
+	talk();
+	n = make(text, "FIX.4.4", "35=2|49=A|56=B|34=2|7=3|16=4|");
+	fix_input(b, text, n, now, &ev);
+	CU_ASSERT_EQUAL(fix_counters(b)->resent, 2);
+	n = make(text, "FIX.4.4", "35=2|49=A|56=B|34=3|7=9|16=0|"); /* there are not so many */
+	fix_input(b, text, n, now, &ev);
+	CU_ASSERT_EQUAL(fix_counters(b)->resent, 2);
+	CU_ASSERT_EQUAL(fix_counters(b)->gap_filled, 0);
+	end();
+}
+
+/* What is too long to be kept is gap-filled, and what is kept keeps its number. */
+static void too_long_to_keep(void)
+{
+	const struct fix_config c = {.version = "FIX.4.4",
+		.sender = "A",
+		.target = "B",
+		.log2_kept = 4,
+		.kept_bytes = 80};
+	struct fix_body body = {0};
+
+	begin(false, 0, 0, 0, 0);
+	fix_close(a);
+	CU_ASSERT_EQUAL_FATAL(fix_open(&a, &c), 0);
+	fix_connected(a, now);
+	talk();
+	fix_put(&body, 58,
+		"a text that is longer than anything that is kept, all by itself, it is");
+	CU_ASSERT_EQUAL(fix_send(a, "B", &body, now), 2);
+	order(a);
+	lose(a);
+	order(a);
+	talk();
+	CU_ASSERT_EQUAL(fix_counters(a)->resent, 2);
+	CU_ASSERT_EQUAL(fix_counters(a)->gap_filled, 1);
+	CU_ASSERT(got[1] == 2 && last[1] == 4);
+	end();
+}
+
+/* A reset is for the first Logon; what was sent before it is not sent again under its numbers. */
+static void reset_once(void)
+{
+	uint64_t in, out;
+
+	begin(true, 7, 12, 9, 7);
+	talk();
+	order(b);
+	order(b);
+	talk();
+	fix_disconnected(a);
+	fix_disconnected(b);
+	CU_ASSERT_EQUAL(order(b), 0);
+	fix_connected(a, now);
+	fix_connected(b, now);
+	talk();
+	fix_numbers(b, &in, &out);
+	CU_ASSERT(in == 3 && out == 5);
+	fix_close(a);
+	CU_ASSERT_EQUAL_FATAL(
+		fix_open(&a,
+			&(struct fix_config){
+				.version = "FIX.4.4", .sender = "A", .target = "B", .reset = true}),
+		0);
+	fix_disconnected(b);
+	fix_connected(a, now);
+	fix_connected(b, now);
+	memset(last, 0, sizeof(last));
+	talk();
+	got[0] = 0;
+	order(b);
+	lose(b);
+	order(b);
+	talk();
+	CU_ASSERT_EQUAL(got[0], 2);
+	CU_ASSERT_EQUAL(fix_counters(b)->resent, 2);
+	end();
+}
+
 static void bad_configs(void)
 {
 	struct fix_config c = {.version = "FIX.4.3", .sender = "A", .target = "B"};
@@ -391,6 +500,10 @@ int main(int argc, char **argv)
 		{"too low is the end", too_low_is_the_end},
 		{"strangers", strangers},
 		{"silence", silence},
+		{"gap after gap", gap_after_gap},
+		{"a part of it", a_part_of_it},
+		{"too long to keep", too_long_to_keep},
+		{"reset once", reset_once},
 		{"bad configs", bad_configs},
 		{NULL, NULL},
 	};

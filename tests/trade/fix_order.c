@@ -120,6 +120,7 @@ static void begin(const struct setting *as)
 		.sender = "VENUE",
 		.target = "perch",
 		.accepts = true,
+		.log2_kept = 12,
 		.password = "secret"};
 
 	now = 1000 * S;
@@ -291,6 +292,11 @@ static void one_by_one(const struct setting *as)
 	CU_ASSERT(heard(41, "00000000000002") && heard(11, "C0000000000002"));
 	say("F", "11=late|41=00000000000001|55=LONGNAME|54=1|38=1|");
 	CU_ASSERT(strcmp(last_type, "9") == 0 && heard(434, "1") && heard(102, "1"));
+	market_house(m, 0, 'S', 100, 30000, now);
+	say("D", "11=done|54=1|38=100|40=2|44=3|55=LONGNAME|");
+	CU_ASSERT(heard(39, "2"));
+	say("F", "11=later|41=done|");
+	CU_ASSERT(strcmp(last_type, "9") == 0);
 	say("F", "11=late|");
 	CU_ASSERT(strcmp(last_type, "j") == 0 && heard(380, "5"));
 	end();
@@ -338,6 +344,8 @@ static void replaces(void)
 		say("G", "11=two|41=one|54=1|38=150|40=2|44=1.5|55=A|");
 		CU_ASSERT(heard(150, "5") && heard(41, "one") && heard(11, "two"));
 		CU_ASSERT(heard(151, "120") && heard(14, "30"));
+		say("F", "11=x|41=one|"); /* which is no more */
+		CU_ASSERT(strcmp(last_type, "9") == 0);
 		market_house(m, 1, 'S', 120, 15000, now);
 		talk();
 		CU_ASSERT(heard(11, "two") && heard(39, "2") && heard(14, "150"));
@@ -412,11 +420,18 @@ static void a_long_resend(void)
 	close_client();
 	fix_disconnected(server);
 	open_client(&settings[1], 5000);
-	log_on();
-	CU_ASSERT(!fix_is_ready(server) || fix_counters(server)->resent > 0);
+	fix_connected(client, now);
+	fix_connected(server, now);
+	carry(client, server);
+	carry(server, client);
+	carry(client, server);
+	CU_ASSERT(fix_is_on(server) && !fix_is_ready(server));
+	market_cancel_all(m, 0, NULL, 'U', now);
 	talk();
+	d.session_open = true;
 	CU_ASSERT(fix_is_ready(server));
-	CU_ASSERT(fix_counters(server)->resent > 700);
+	CU_ASSERT_EQUAL(fix_counters(server)->resent, 1800);
+	CU_ASSERT_EQUAL(fix_counters(client)->gaps, 1);
 	enter(0, 'B', 100, 90000, false);
 	CU_ASSERT_EQUAL(d.symbols[0].open_buy, 100);
 	end();

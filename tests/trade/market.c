@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "apps/feed/book.h"
 #include "apps/feed/itch.h"
@@ -302,6 +303,27 @@ static void mass_cancel(void)
 	market_close(m);
 }
 
+/* The shares of a cancel and of a replace count what has traded. */
+static void what_has_traded_counts(void)
+{
+	struct ouch x = {.type = OUCH_CANCEL, .ref = 1, .shares = 6};
+	struct ouch u = {.type = OUCH_REPLACE, .old_ref = 1, .ref = 3, .shares = 4, .price = 50};
+
+	begin(OUCH_50);
+	enter(0, 1, 'B', 10, 50);
+	enter(1, 1, 'S', 4, 50);
+	told[0] += 2;
+	send(0, &x);
+	expect(0, 'C', 1, 4);
+	send(0, &u);
+	CU_ASSERT_EQUAL(expect(0, 'J', 3, 0).reason_code, 2);
+	u.ref = 4;
+	u.shares = 5;
+	send(0, &u);
+	expect(0, 'U', 4, 1);
+	market_close(m);
+}
+
 static void logins(void)
 {
 	begin(OUCH_50);
@@ -361,10 +383,12 @@ int main(int argc, char **argv)
 		{"sent again", sent_again},
 		{"ioc and no room", ioc_and_no_room},
 		{"mass cancel", mass_cancel},
+		{"what has traded counts", what_has_traded_counts},
 		{"logins", logins},
 		{"the public sees the book", the_public_sees_the_book},
 		{NULL, NULL},
 	};
 
+	alarm(100); /* a list that has become a ring is walked for ever */
 	return suite_main("market", cases, argc, argv);
 }

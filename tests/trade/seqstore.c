@@ -120,6 +120,37 @@ static void over_kill_9(void)
 	unlink(path);
 }
 
+/* The ceilings are what the file holds; each write goes to the other place. */
+static void writes(void)
+{
+	const struct timespec some = {.tv_nsec = 1000000};
+	struct seqstore_numbers got, put;
+	struct seqstore *s;
+	unsigned n, i;
+	int fd;
+
+	new_path();
+	CU_ASSERT_EQUAL_FATAL(seqstore_open(&s, path, &got), 0);
+	for (n = 1; n <= 3; n++) {
+		put = numbers(n);
+		seqstore_post(s, &put);
+		for (i = 0; i < 10000 && seqstore_ceiling(s) != put.ref_ceiling; i++)
+			nanosleep(&some, NULL);
+		CU_ASSERT_EQUAL(seqstore_ceiling(s), put.ref_ceiling);
+		CU_ASSERT_EQUAL(seqstore_fix_ceiling(s), put.fix_ceiling);
+	}
+	seqstore_close(s);
+	fd = open(path, O_RDWR);
+	CU_ASSERT_EQUAL(pwrite(fd, "torn", 4, 512 + 24), 4); /* the third */
+	close(fd);
+	CU_ASSERT_EQUAL_FATAL(seqstore_open(&s, path, &got), 0);
+	CU_ASSERT_EQUAL(got.next_in, 2);
+	CU_ASSERT_EQUAL(seqstore_ceiling(s), got.ref_ceiling);
+	CU_ASSERT_EQUAL(seqstore_fix_ceiling(s), got.fix_ceiling);
+	seqstore_close(s);
+	unlink(path);
+}
+
 /* A write that was cut off leaves the copy before it. */
 static void over_a_torn_write(void)
 {
@@ -154,6 +185,7 @@ int main(int argc, char **argv)
 		{"one owner", one_owner},
 		{"over kill -9", over_kill_9},
 		{"over a torn write", over_a_torn_write},
+		{"writes", writes},
 		{NULL, NULL},
 	};
 
