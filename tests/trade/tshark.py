@@ -75,7 +75,8 @@ def check(folder):
 
 def main():
     if not shutil.which("tshark"):
-        print("  SKIP trade tshark: it is not installed\ntrade tshark: 0 passed, 0 failed, 1 skipped")
+        print("  SKIP trade tshark: it is not installed")
+        print("trade tshark: 0 passed, 0 failed, 1 skipped")
         sys.exit(77)
     with tempfile.TemporaryDirectory(prefix="perch-tshark-") as folder:
         check(folder)
