@@ -235,7 +235,7 @@ static void at_the_edges(void)
 {
 	const struct desk_limits l = {.max_shares = 100, .max_open = 1};
 	struct ouch m = {
-		.type = OUCH_ACCEPTED, .ref = 7, .shares = 5, .side = 'B', .symbol = "CVLT"};
+		.type = OUCH_ACCEPTED, .ref = 8, .shares = 5, .side = 'B', .symbol = "CVLT"};
 	struct desk_intent i = {.symbol = 2, .side = 'B', .shares = 1, .price = 1};
 	const struct desk_order *o;
 	uint8_t out[DESK_BYTES];

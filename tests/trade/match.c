@@ -153,6 +153,22 @@ static struct {
 } model[MODEL];
 static unsigned modelled;
 
+/* A price more than there are levels for does not rest. */
+static void no_level_left(void)
+{
+	uint64_t price, shares;
+	uint32_t i, left;
+
+	begin(0);
+	for (i = 1; i <= 64; i++)
+		CU_ASSERT(put('B', 1, i) != 0);
+	match_enter(m, 0, 'B', 1, 65, false, NULL, &left);
+	CU_ASSERT_EQUAL(left, 0);
+	match_best(m, 0, 'B', &price, &shares);
+	CU_ASSERT_EQUAL(price, 64);
+	match_close(m);
+}
+
 static void model_trade(char side, uint32_t *shares, uint64_t price)
 {
 	unsigned i, best;
@@ -221,10 +237,11 @@ int main(int argc, char **argv)
 		{"what is left rests", what_is_left_rests},
 		{"cancels", cancels},
 		{"refusals", refusals},
+		{"no level left", no_level_left},
 		{"random trading", random_trading},
 		{NULL, NULL},
 	};
 
-	alarm(100); /* a list that has become a ring is walked for ever */
+	alarm(25); /* a list that has become a ring is walked for ever */
 	return suite_main("match", cases, argc, argv);
 }

@@ -134,7 +134,7 @@ static void writes(void)
 	for (n = 1; n <= 3; n++) {
 		put = numbers(n);
 		seqstore_post(s, &put);
-		for (i = 0; i < 10000 && seqstore_ceiling(s) != put.ref_ceiling; i++)
+		for (i = 0; i < 4000 && seqstore_ceiling(s) != put.ref_ceiling; i++)
 			nanosleep(&some, NULL);
 		CU_ASSERT_EQUAL(seqstore_ceiling(s), put.ref_ceiling);
 		CU_ASSERT_EQUAL(seqstore_fix_ceiling(s), put.fix_ceiling);
