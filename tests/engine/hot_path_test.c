@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * What the hot path never does: call the kernel, or an allocator. Two engines on net_ring echo TCP
  * and UDP to each other; after a warm-up, a seccomp filter that kills is installed, or every
- * allocator of the process is counted, and a million turns go on.
+ * allocator of the process is counted, and a million turns go on; then the same with a recording.
  */
 #include <errno.h>
 #include <linux/seccomp.h>
@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,6 +34,7 @@
 #endif
 
 enum { PORT = 7, CONNS = 16, WARM_UP = 20000, TURNS = 1000000 };
+enum { RECORDED_TURNS = TURNS / 10 }; /* they go to a disk */
 
 static volatile bool over;
 static volatile uint64_t echoes, datagrams;
@@ -95,11 +97,11 @@ static void udp_client(void *arg)
 	}
 }
 
-static bool start(struct pair *p)
+static bool start(struct pair *p, const struct perch_config *cfg)
 {
 	int i;
 
-	if (!pair_open(p, NULL))
+	if (!pair_open(p, cfg))
 		return false;
 	perch_listen(p->b, NULL, PORT, echo, NULL);
 	perch_start(p->b, 0, udp_server, NULL, 0);
@@ -120,14 +122,15 @@ static void turn(struct pair *p, unsigned turns)
 /* ---- no syscalls ---------------------------------------------------------------------------- */
 
 /* In a child: only write and exit_group are allowed from here on; all else kills. */
-static int turns_without_kernel(int report)
+static int turns_without_kernel(int report, const struct perch_config *cfg)
 {
 	struct pair p;
+	unsigned turns = cfg ? RECORDED_TURNS : TURNS;
 	uint64_t before[2], after[2];
 	scmp_filter_ctx filter;
 	ssize_t written;
 
-	if (!start(&p))
+	if (!start(&p, cfg))
 		return 2;
 	turn(&p, WARM_UP);
 	before[0] = echoes;
@@ -137,15 +140,16 @@ static int turns_without_kernel(int report)
 	seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(exit_group), 0);
 	if (seccomp_load(filter) != 0)
 		return 3;
-	turn(&p, TURNS);
+	turn(&p, turns);
 	after[0] = echoes - before[0];
 	after[1] = datagrams - before[1];
 	written = write(report, after, sizeof(after));
 	_exit(written == sizeof(after) ? 0 : 4);
 }
 
-static void no_syscalls(void)
+static void without_kernel(const struct perch_config *cfg)
 {
+	unsigned turns = cfg ? RECORDED_TURNS : TURNS;
 	uint64_t done[2] = {0, 0};
 	int fds[2], status = 0;
 	pid_t child;
@@ -158,7 +162,7 @@ static void no_syscalls(void)
 	fflush(stdout);
 	child = fork();
 	if (child == 0)
-		_exit(turns_without_kernel(fds[1]));
+		_exit(turns_without_kernel(fds[1], cfg));
 	close(fds[1]);
 	CU_ASSERT_EQUAL(read(fds[0], done, sizeof(done)), sizeof(done));
 	close(fds[0]);
@@ -166,8 +170,51 @@ static void no_syscalls(void)
 	CU_ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	if (WIFSIGNALED(status))
 		printf("  a syscall was made: killed by signal %d\n", WTERMSIG(status));
-	CU_ASSERT_TRUE(done[0] > TURNS / 10); /* there was traffic */
+	CU_ASSERT_TRUE(done[0] > turns / 10); /* there was traffic */
 	CU_ASSERT_TRUE(done[1] > 10);
+}
+
+static void no_syscalls(void)
+{
+	without_kernel(NULL);
+}
+
+/* ---- the same while it is recorded ---------------------------------------------------------- */
+
+struct recording {
+	char folder[32], file[48];
+};
+
+static struct perch_config recorded(struct recording *r)
+{
+	snprintf(r->folder, sizeof(r->folder), "/tmp/perch-hot-XXXXXX");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(r->folder));
+	snprintf(r->file, sizeof(r->file), "%s/day", r->folder);
+	return (struct perch_config){.record = r->file, .record_mb = 4};
+}
+
+static void remove_recording(const struct recording *r)
+{
+	struct stat st = {0};
+	char ring[64];
+
+	snprintf(ring, sizeof(ring), "%s.ring", r->file);
+	unlink(ring);
+	stat(r->file, &st);
+	CU_ASSERT_TRUE(st.st_size > TURNS); /* it was recorded: more than a byte for each turn */
+	unlink(r->file);
+	CU_ASSERT_EQUAL(rmdir(r->folder), 0);
+}
+
+/* Blocks go to a mapped ring; the thread that moves them to the file was there before the filter
+ * was, and is none of the hot path. */
+static void no_syscalls_recorded(void)
+{
+	struct recording r;
+	struct perch_config cfg = recorded(&r);
+
+	without_kernel(&cfg);
+	remove_recording(&r);
 }
 
 /* The filter does notice: the same turns with one getppid among them die. */
@@ -253,8 +300,9 @@ static void stages_add_up(const struct pair *p, uint64_t cycles)
 	CU_ASSERT_TRUE(sum < cycles / 16); /* one turn in 64 is stamped, and a has its own */
 }
 
-static void no_allocations(void)
+static void without_allocator(const struct perch_config *cfg)
 {
+	unsigned turns = cfg ? RECORDED_TURNS : TURNS;
 	uint64_t tsc = rte_rdtsc();
 	struct pair p;
 	void *volatile canary;
@@ -263,10 +311,12 @@ static void no_allocations(void)
 		suite_skip("a sanitizer owns the allocator");
 		return;
 	}
-	CU_ASSERT_TRUE_FATAL(start(&p));
+	allocations = 0;
+	over = false;
+	CU_ASSERT_TRUE_FATAL(start(&p, cfg));
 	turn(&p, WARM_UP);
 	counting = true;
-	turn(&p, TURNS);
+	turn(&p, turns);
 	counting = false;
 	CU_ASSERT_EQUAL(allocations, 0);
 	counting = true; /* and it would have noticed */
@@ -274,9 +324,24 @@ static void no_allocations(void)
 	counting = false;
 	CU_ASSERT_EQUAL(allocations, 1);
 	free(canary);
-	stages_add_up(&p, rte_rdtsc() - tsc);
+	if (!cfg)
+		stages_add_up(&p, rte_rdtsc() - tsc);
 	over = true;
 	pair_close(&p);
+}
+
+static void no_allocations(void)
+{
+	without_allocator(NULL);
+}
+
+static void no_allocations_recorded(void)
+{
+	struct recording r;
+	struct perch_config cfg = recorded(&r);
+
+	without_allocator(&cfg);
+	remove_recording(&r);
 }
 
 int main(int argc, char **argv)
@@ -284,7 +349,9 @@ int main(int argc, char **argv)
 	const struct suite_case cases[] = {
 		{"the_filter_kills", the_filter_kills},
 		{"no_syscalls", no_syscalls}, /* in a child that starts EAL, so before this process does */
+		{"no_syscalls_recorded", no_syscalls_recorded},
 		{"no_allocations", no_allocations},
+		{"no_allocations_recorded", no_allocations_recorded},
 		{NULL, NULL},
 	};
 
