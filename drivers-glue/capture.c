@@ -20,8 +20,12 @@ enum {
 	READ_BUFFER = 1 << 18,
 };
 
+#define LATEST_NS (INT64_MAX / 2) /* in the year 2116; what is added to it does not overflow */
+
 struct perch_capture {
 	pcap_t *pcap;
+	struct bpf_program filter;
+	bool has_filter;
 	char *path;
 	enum perch_capture_backwards backwards;
 	enum perch_capture_damage snapped, truncated;
@@ -35,19 +39,16 @@ struct perch_capture {
 
 static int set_filter(struct perch_capture *c, const char *filter, char *why, size_t why_bytes)
 {
-	struct bpf_program program;
-	int rc = 0;
-
 	if (!filter)
 		return 0;
-	if (pcap_compile(c->pcap, &program, filter, 1, PCAP_NETMASK_UNKNOWN) < 0)
+	if (pcap_compile(c->pcap, &c->filter, filter, 1, PCAP_NETMASK_UNKNOWN) < 0)
 		return perch_glue_why(why, why_bytes, -EINVAL, "the filter '%s': %s", filter,
 			pcap_geterr(c->pcap));
-	if (pcap_setfilter(c->pcap, &program) < 0)
-		rc = perch_glue_why(why, why_bytes, -EINVAL, "the filter '%s': %s", filter,
+	c->has_filter = true;
+	if (pcap_setfilter(c->pcap, &c->filter) < 0)
+		return perch_glue_why(why, why_bytes, -EINVAL, "the filter '%s': %s", filter,
 			pcap_geterr(c->pcap));
-	pcap_freecode(&program);
-	return rc;
+	return 0;
 }
 
 static int open_file(struct perch_capture *c, char *why, size_t why_bytes)
@@ -104,6 +105,8 @@ void perch_capture_close(struct perch_capture *c)
 		return;
 	if (c->pcap)
 		pcap_close(c->pcap);
+	if (c->has_filter)
+		pcap_freecode(&c->filter);
 	free(c->given);
 	perch_held_clear(&c->window);
 	free(c->path);
@@ -124,9 +127,15 @@ static int64_t find_offset(const struct perch_capture *c, uint64_t packets)
 
 	if (!again)
 		return -1;
-	do
+	for (;;) {
 		offset = ftello(pcap_file(again));
-	while (packets-- > 0 && pcap_next_ex(again, &h, &data) == 1);
+		if (pcap_next_ex(again, &h, &data) != 1)
+			break;
+		if (c->has_filter && !pcap_offline_filter(&c->filter, h, data))
+			continue;
+		if (packets-- == 0)
+			break;
+	}
 	pcap_close(again);
 	return offset;
 }
@@ -154,6 +163,13 @@ static int is_cut(struct perch_capture *c, const struct pcap_pkthdr *h)
 		c->path, c->stats.packets, find_offset(c, c->stats.packets - 1), h->caplen, h->len);
 }
 
+/* With nanosecond precision asked for, tv_usec holds nanoseconds. */
+static bool is_time(const struct timeval *t)
+{
+	return t->tv_sec >= 0 && t->tv_sec < LATEST_NS / 1000000000 && t->tv_usec >= 0 &&
+		t->tv_usec < 1000000000;
+}
+
 /* As the file has it, in the file's order. Returns 1, 0 at the end, -EBADMSG. */
 static int read_one(struct perch_capture *c, struct perch_frame *out)
 {
@@ -172,6 +188,10 @@ static int read_one(struct perch_capture *c, struct perch_frame *out)
 		if (c->ended)
 			return 0;
 		c->stats.packets++;
+		if (!is_time(&h->ts))
+			return perch_glue_why(c->error, sizeof(c->error), -EBADMSG, "%s: packet %"
+				PRIu64 " at offset %" PRId64 " has a time that cannot be", c->path,
+				c->stats.packets, find_offset(c, c->stats.packets - 1));
 		if (h->caplen > LONGEST)
 			return perch_glue_why(c->error, sizeof(c->error), -EBADMSG, "%s: packet %"
 				PRIu64 " at offset %" PRId64 " has %u bytes: no Ethernet frame is "
@@ -185,7 +205,6 @@ static int read_one(struct perch_capture *c, struct perch_frame *out)
 				continue;
 		}
 		*out = (struct perch_frame){
-			/* with nanosecond precision asked for, tv_usec holds nanoseconds */
 			.time_ns = (int64_t)h->ts.tv_sec * 1000000000 + h->ts.tv_usec,
 			.number = c->stats.packets,
 			.data = data,
@@ -200,15 +219,17 @@ static int read_one(struct perch_capture *c, struct perch_frame *out)
 
 static int goes_backwards(struct perch_capture *c, struct perch_frame *f)
 {
+	const char *more = c->backwards == PERCH_BACKWARDS_SORT
+		? ", and too far behind to be put in order" : "";
+
 	if (c->backwards == PERCH_BACKWARDS_CLAMP) {
 		c->stats.clamped++;
 		f->time_ns = c->last_ns;
 		return 1;
 	}
 	return perch_glue_why(c->error, sizeof(c->error), -EBADMSG, "%s: packet %" PRIu64
-		" is %" PRId64 " ns earlier than the one before it%s", c->path, f->number,
-		c->last_ns - f->time_ns, c->backwards == PERCH_BACKWARDS_SORT
-		? ", and too far behind to be put in order" : "");
+		" at offset %" PRId64 " is %" PRId64 " ns earlier than the one before it%s",
+		c->path, f->number, find_offset(c, f->number - 1), c->last_ns - f->time_ns, more);
 }
 
 static int next_of_window(struct perch_capture *c, struct perch_frame *out)

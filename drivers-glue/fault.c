@@ -224,7 +224,7 @@ static struct fate decide(struct perch_fault *f, const struct perch_frame *frame
 			fate.byte = r->byte;
 		}
 		if (r->action == PERCH_FAULT_DELAY)
-			fate.delay_ns += r->delay_ns;
+			fate.delay_ns = RTE_MIN(fate.delay_ns + r->delay_ns, INT64_MAX / 4);
 		if (r->action == PERCH_FAULT_REORDER)
 			fate.overtaken_by = r->overtaken_by;
 	}

@@ -28,7 +28,7 @@ enum {
 
 #define CONFIG_BLOCK UINT32_C(0x80706301) /* reserved for local use by pcapng: 0x80000000 and up */
 #define EVENT_TYPE   UINT32_C(0x80706302)
-#define LATEST_NS    (INT64_MAX / 4) /* no sum of times overflows */
+#define LATEST_NS    (INT64_MAX / 2) /* what is added to it does not overflow */
 
 static const char magic[8] = "perchrc2";
 
@@ -667,6 +667,8 @@ int perch_recording_next(struct perch_recording *r, unsigned lcore,
 		at = r->at[lcore];
 		if (e.kind == PERCH_RECORDED_LOST)
 			return is_wrong(r, at, hole, why, why_bytes);
+		if (r->number[lcore] > 0 && e.number != r->number[lcore] + 1)
+			return is_wrong(r, at, "lacks what was before it", why, why_bytes);
 		if (e.now_ns < r->now_ns[lcore] || e.now_ns > LATEST_NS)
 			return is_wrong(r, at, "has a time that cannot be", why, why_bytes);
 		if (!take_event(r, lcore, &e, out)) {

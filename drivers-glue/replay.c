@@ -117,11 +117,16 @@ static int open_round(struct perch_replay *r, char *why, size_t why_bytes)
 /* The captures once more, as many times as asked for, right behind the round before. */
 static void next_round(struct perch_replay *r)
 {
+	int64_t round_ns = r->last_ns - (r->start_ns + r->shift_ns) + LOOP_GAP_NS;
 	char why[256];
 
 	if (r->failed || r->round >= r->cfg.loops)
 		return;
-	r->shift_ns += r->last_ns - (r->start_ns + r->shift_ns) + LOOP_GAP_NS;
+	if (r->last_ns > INT64_MAX / 2 - round_ns) {
+		fail(r, "the captures' times come to their end in this round of --loop");
+		return;
+	}
+	r->shift_ns += round_ns;
 	if (open_round(r, why, sizeof(why)) < 0)
 		fail(r, why);
 }

@@ -22,7 +22,7 @@
 #define LINGER_DEFAULT_NS INT64_C(1000000000)
 #define OPEN_BEFORE_NS    INT64_C(1000000) /* so that services listen when the first packet comes */
 #define STOP_STEP_NS      INT64_C(1000000) /* while it stops, for it watches for quiet */
-#define HORIZON_NS        (INT64_MAX / 4)  /* no capture is that late, no sum overflows */
+#define HORIZON_NS        (INT64_MAX / 16) /* of a span: no sum of times overflows */
 #define SPIN_NS           INT64_C(60000)   /* sleeps end about that late */
 #define OVERLAP_NS        INT64_C(20000000) /* between the beginnings of turns that overlapped */
 #define MAIL_PATIENCE_NS  INT64_C(10000000000) /* real time, for the app's other threads */
@@ -302,7 +302,7 @@ static int read_head(struct perch_playback *v, struct perch_why *why)
 	for (i = 0; good && i < v->lcores; i++) {
 		snprintf(key, sizeof(key), "start_ns.%u", i);
 		v->open_ns[i] = recorded_number(v, key);
-		good = v->open_ns[i] >= 0 && v->open_ns[i] < HORIZON_NS;
+		good = v->open_ns[i] >= 0 && v->open_ns[i] < INT64_MAX / 2;
 	}
 	return good ? 0 : perch_why(why, -EINVAL, "replay: the recording's head is damaged");
 }

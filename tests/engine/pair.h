@@ -19,8 +19,8 @@ struct pair {
 /* Start EAL without hugepages or root, once per process. Returns false and prints why not. */
 bool pair_eal(void);
 
-/* Open both; cfg (may be NULL) sets what is not address, port or EAL; what it records is b's. False:
- * said why. */
+/* Open both; cfg (may be NULL) sets what is not address, port or EAL; what it records is b's.
+ * False: said why. */
 bool pair_open(struct pair *p, const struct perch_config *cfg);
 
 /* Turn both until *done (may be NULL) or for at most ms milliseconds. Returns *done. */

@@ -320,7 +320,7 @@ def backwards(lab):
     lab.replay(path, "--backwards", "sort")
     check(payloads(lab) == [f"{i:04}" for i in range(6)], payloads(lab))
     r = lab.replay(path, "--backwards", "error", status=1)
-    check("packet 4 is 1000 ns earlier" in r.stderr, r.stderr)
+    check("packet 4 at offset 336 is 1000 ns earlier" in r.stderr, r.stderr)
 
 
 def merged(lab):
@@ -366,6 +366,8 @@ def damaged(lab):
     snap = lab.file("snap.pcap", f.pcap(packets, snap=96))
     r = lab.replay(snap, status=1)
     check("packet 3 at offset 176: only 96 of its 242 bytes" in r.stderr, r.stderr)
+    r = lab.replay(snap, "--filter", "udp src port 5001", status=1)  # counted are those it lets by
+    check("packet 1 at offset 176: only 96 of its 242 bytes" in r.stderr, r.stderr)
     lab.replay(snap, "--snapped", "skip")
     check(payloads(lab) == ["0000", "0002", "0003"], payloads(lab))
     r = lab.replay(snap, "--snapped", "pass")
@@ -710,6 +712,10 @@ def holes(lab):
     r = lab.replay(lab.file("gap.pcapng", b"".join(
         whole[a:a + n] for a, _, n in blocks(whole) if a != gone)), status=1)
     check("is damaged at offset" in r.stderr, r.stderr)
+    gone = turns[12]
+    r = lab.replay(lab.file("gone.pcapng", b"".join(
+        whole[a:a + n] for a, _, n in blocks(whole) if a != gone)), status=1)
+    check("lacks what was before it at offset" in r.stderr, r.stderr)
 
 
 def blocks(data):
@@ -756,6 +762,30 @@ def crash_leaves_the_last(lab):
     check("died of Segmentation fault" in r.stderr, r.stdout + r.stderr)
 
 
+def crash_of_a_long_day(lab):
+    """The ring has gone round many times, its beginning is in the file, its end is not."""
+    orders = ["add"] * 3 + ["cancel"] * 3 + ["query"] * 14000 + ["cancel"]
+    source = lab.file("in.pcap", f.pcap([(T, f.arp(1, target=f.OURS))] + [
+        (T + i * 30000, f.udp(5000, 7, text.encode())) for i, text in enumerate(orders)]))
+    rec = lab.file("day.pcapng")
+    lab.replay(source, "--speed", "1x", app=("--", CRASHER), env={"PERCH_RECORD": str(rec)},
+               status=1)
+    lived = lab.out()
+    check(rec.stat().st_size > 1500000, f"{rec.stat().st_size} bytes are in the file")
+    r = run(REPLAY, "--rx", rec, "--tx", lab.file("again.pcapng"), status=1)
+    check("died of Segmentation fault" in r.stderr, r.stdout + r.stderr)
+    check(len(lived) > 10000 and [p for _, p in read(lab.file("again.pcapng"))] ==
+          [p for _, p in lived], f"not those {len(lived)} packets")
+    # What the file has beyond the ring's beginning is there twice, and counts once.
+    rec.write_bytes(rec.read_bytes() + rec.read_bytes()[-5000:])
+    r = run(REPLAY, "--rx", rec, "--tx", lab.file("again.pcapng"), status=1)
+    check("died of Segmentation fault" in r.stderr, r.stdout + r.stderr)
+    # A file that lost its end cannot be gone on with from the ring.
+    rec.write_bytes(rec.read_bytes()[:1000000])
+    r = run(REPLAY, "--rx", rec, status=1)
+    check("lacks what was before it at offset" in r.stderr and "died" not in r.stderr, r.stderr)
+
+
 def damaged_recordings(lab):
     rec = lab.file("a.rec")
     lab.replay(lab.scene("udp"), env={"PERCH_RECORD": str(rec)})
@@ -776,6 +806,39 @@ def damaged_recordings(lab):
             bad[dice.randrange(len(bad))] = dice.randrange(256)
         r = lab.replay(lab.file("bad.rec", bytes(bad)), status=None)
         check(r.returncode in (0, 1, 2) and "died" not in r.stderr, f"seed {seed}: {r.stderr}")
+
+
+def mutants(lab):
+    """Captures and recordings with bytes changed, cut out, doubled: each is read to its end, or to
+    a sentence with the offset. The fuzz target holds that; --runs N tries more of them."""
+    rec = lab.file("day.pcapng")
+    lab.replay(lab.file("few.pcapng", f.pcapng(echo_frames(5))), env={"PERCH_RECORD": str(rec)})
+    kinds = ((0, f.pcapng(echo_frames(5))), (0, f.pcap(echo_frames(5), nano=False)),
+             (1, f.pcapng(echo_frames(5))), (4, f.pcap(echo_frames(5))), (0x80, rec.read_bytes()))
+    folder = lab.file("mutants")
+    folder.mkdir()
+    for seed in range(25 * lab.runs):
+        dice = random.Random(seed)
+        kind, data = dice.choice(kinds)
+        data = bytearray(data)
+        for _ in range(dice.randrange(1, 8)):
+            at = dice.randrange(len(data))
+            what = dice.randrange(5)
+            if what == 0:
+                data[at] = dice.randrange(256)
+            elif what == 1:
+                data[at // 4 * 4:at // 4 * 4 + 4] = dice.choice(
+                    (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\0\0\0\x80", b"\xff\xff\xff\x7f"))
+            elif what == 2:
+                del data[at:at + dice.randrange(64)]
+            elif what == 3:
+                data[at:at] = data[at:at + 92]
+            elif len(data) > 200:
+                del data[at:]
+            data = data or bytearray(1)
+        (folder / str(seed)).write_bytes(bytes([kind]) + data)
+    r = run(BUILD / "tests/fuzz/fuzz_recording", folder)
+    check(f"{25 * lab.runs} inputs replayed" in r.stdout, r.stdout[-500:])
 
 
 # ---- net_pcap ------------------------------------------------------------------------------------
@@ -857,7 +920,7 @@ CASES = {**{f"golden {name}": lambda lab, n=name: golden(lab, n) for name in sce
              peers_one_side, peers_as_is, records_replays, from_recording_alone, odd_words,
              controlled, records_live, records_lcores, full_ring, holes,
              net_pcap_ends, net_pcap_endless, crash_leaves_a_recording, crash_leaves_the_last,
-             damaged_recordings, pcapdiff,
+             crash_of_a_long_day, damaged_recordings, mutants, pcapdiff,
              pcapdiff_feed, pcapdiff_errors)}}
 
 
