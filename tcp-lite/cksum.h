@@ -117,6 +117,22 @@ static inline uint16_t perch_cksum_join(uint16_t sum, uint32_t before, uint64_t 
 	return perch_cksum_fold((uint64_t)sum + rte_bswap16(folded));
 }
 
+/* The same of a header: five words, and options. */
+static inline uint64_t perch_cksum_header(const void *header, uint32_t len)
+{
+	const uint8_t *p = header;
+	uint32_t w[5], i;
+	uint64_t sum;
+
+	memcpy(w, p, sizeof(w));
+	sum = (uint64_t)w[0] + w[1] + w[2] + w[3] + w[4];
+	for (i = sizeof(w); i < len; i += sizeof(w[0])) {
+		memcpy(w, p + i, sizeof(w[0]));
+		sum += w[0];
+	}
+	return sum;
+}
+
 static inline uint16_t perch_cksum_raw(const void *data, uint32_t len)
 {
 	return perch_cksum_fold(perch_cksum_sum(data, len));

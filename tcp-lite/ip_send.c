@@ -130,7 +130,8 @@ static bool push_ip4(struct rte_mbuf *m, const struct perch_ip *src, const struc
 	if (offloads & PERCH_NET_TX_IP4_CKSUM)
 		ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
 	else
-		ip->hdr_checksum = (uint16_t)~perch_cksum_raw(ip, sizeof(*ip));
+		ip->hdr_checksum =
+			(uint16_t)~perch_cksum_fold(perch_cksum_header(ip, sizeof(*ip)));
 	if (ol_flags)
 		m->ol_flags |= ol_flags | RTE_MBUF_F_TX_IPV4;
 	return true;
@@ -450,7 +451,7 @@ bool perch_ip_tcp_cksum_ok(const struct perch_rx *rx, uint16_t header_len)
 	p->tcp.summed = true;
 	text = perch_cksum_sum(h + header_len, rx->m->data_len - header_len);
 	p->tcp.sum = perch_cksum_fold(text);
-	sum = text + perch_cksum_sum(h, header_len);
+	sum = text + perch_cksum_header(h, header_len);
 	sum += perch_cksum_pseudo_sum(&rx->src, &rx->dst, rx->proto, rx->m->pkt_len);
 	return perch_cksum_fold(sum) == 0xffff;
 }

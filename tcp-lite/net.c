@@ -271,6 +271,9 @@ void perch_net_input(
 		stage = RTE_MIN(n - done, (unsigned)STAGE);
 		input_stages(net, ifidx, pkts + done, stage);
 	}
+	if (net->n_done > 0)
+		rte_mempool_put_bulk(net->pool, (void **)net->done, net->n_done);
+	net->n_done = 0;
 }
 
 void perch_net_learn(struct perch_net *net, unsigned ifidx, struct rte_mbuf *m, int64_t now_ns)

@@ -98,7 +98,7 @@ static bool header_ok(const struct rte_mbuf *m, const struct rte_ipv4_hdr *ip)
 		len <= m->data_len - sizeof(struct rte_ether_hdr) &&
 		len >= sizeof(*ip) + sizeof(struct rte_tcp_hdr) &&
 		(m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_GOOD ||
-			perch_cksum_raw(ip, sizeof(*ip)) == 0xffff);
+			perch_cksum_fold(perch_cksum_header(ip, sizeof(*ip))) == 0xffff);
 }
 
 bool perch_plain_parse(struct perch_net *net, struct perch_rx *rx)

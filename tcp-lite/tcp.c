@@ -102,6 +102,17 @@ void perch_tcp_fini(struct perch_net *net)
 	}
 }
 
+/* For the blocks that come and go with every message: gcc makes "rep stos" of a memset of their
+ * size, which takes longer to begin than this takes in all. */
+static void clear_lines(void *mem, size_t bytes)
+{
+	typedef uint64_t part __attribute__((vector_size(16), may_alias));
+	part *p = mem, *end = p + bytes / sizeof(*p);
+
+	for (; p != end; p += 4)
+		p[0] = p[1] = p[2] = p[3] = (part){0, 0};
+}
+
 /* ---- side blocks ---------------------------------------------------------------------------- */
 
 struct perch_inbox *perch_inbox_new(struct perch_net *net, struct perch_tcb *c)
@@ -115,7 +126,7 @@ struct perch_inbox *perch_inbox_new(struct perch_net *net, struct perch_tcb *c)
 		in = &t->inboxes[t->born_inboxes++];
 	else
 		return NULL; /* packets of foreign pools fill them all */
-	memset(in, 0, sizeof(*in));
+	clear_lines(in, sizeof(*in));
 	c->inbox = in;
 	return in;
 }
@@ -131,7 +142,7 @@ struct perch_outbox *perch_outbox_new(struct perch_net *net, struct perch_tcb *c
 		out = &t->outboxes[t->born_outboxes++];
 	else
 		return NULL;
-	memset(out, 0, sizeof(*out));
+	clear_lines(out, sizeof(*out));
 	out->end = c->snd_nxt;
 	out->recover = c->snd_una - 1;
 	out->rack_ns = -1;
@@ -217,7 +228,7 @@ struct perch_tcb *perch_tcb_new(struct perch_net *net, const struct perch_tuple 
 		net->drops[PERCH_DROP_tcp_flow_table_full]++;
 		return NULL;
 	}
-	memset(c, 0, sizeof(*c));
+	clear_lines(c, sizeof(*c));
 	c->flow.kind = PERCH_FLOW_TCP;
 	c->flow.waiter[0] = c->flow.waiter[1] = UINT32_MAX;
 	c->laddr = *tuple->laddr;

@@ -89,7 +89,7 @@ static void take_all(struct perch_net *net, struct perch_tcb *c, struct perch_tc
 		if (unlikely(p->tcp.len >= c->mss))
 			c->mtu_proven = 1;
 		next = p->next;
-		rte_pktmbuf_free(m);
+		perch_net_done(net, m);
 	}
 	o->head = NULL;
 	c->sent_tick = tcp_coarse(a->sent_ns);

@@ -78,7 +78,7 @@ struct perch_inbox {
 	struct perch_tcp_block dsack; /* arrived twice, to be told (RFC 2883); empty: nothing */
 	struct rte_mbuf *early_last;
 	struct perch_inbox *next_free;
-};
+} __rte_cache_aligned;
 
 enum perch_segment_flag { /* perch_pkt.tcp.flags */
 	SEG_LOST = 1u << 0,   /* outbox: to be sent again */
@@ -168,7 +168,7 @@ struct perch_outbox {
 
 	uint64_t cc[PERCH_TCP_CC_ROOM / sizeof(uint64_t)]; /* the congestion control's own */
 	struct perch_outbox *next_free;
-};
+} __rte_cache_aligned;
 
 /* What one ACK told, as it goes through the files. */
 struct perch_tcp_ack {
