@@ -163,6 +163,11 @@ def testpmd(folder, seconds):
     return {"rate": statistics.median(rates[2:] or rates)}
 
 
+def gaps(seconds):
+    """What the machine takes from two threads that only spin, each on its CPU."""
+    return json.loads(run([BENCH / "gaps", seconds, tsc_hz()], seconds + 20))
+
+
 def ring(seconds, conns):
     out = run([BENCH / "ring_speed", conns, 64, seconds, 0], 60)
     return json.loads(out.strip().split("\n")[-1])
@@ -324,12 +329,16 @@ class Sections:
         return "p50", cases
 
     def half(self):
-        """64 connections at half the closed loop's rate: p99.9 / p50"""
-        def once():
-            top = on_memif(self.folder, perch_server, "--conns", 64, seconds=1)["rate"]
-            return on_memif(self.folder, perch_server, "--conns", 64, "--rate", int(top / 2),
-                            seconds=self.a.seconds)
-        return "tail", {"perch": once}
+        """64 connections, an open loop at half the closed loop's rate: p99.9 / p50"""
+        def case(begin):
+            def once():
+                top = on_memif(self.folder, begin, "--conns", 64, seconds=1)["rate"]
+                floor = gaps(self.a.seconds)
+                r = on_memif(self.folder, begin, "--conns", 64, "--rate", int(top / 2),
+                             seconds=self.a.seconds)
+                return r | {"gaps": floor}
+            return once
+        return "tail", {name: case(begin) for name, begin in self.servers.items()}
 
     def connect(self):
         """connect, one request, close: connections a second"""
@@ -424,6 +433,10 @@ def show(title, kind, results):
         if "latency_ns" in last and kind != "gbit_per_s":
             us = {k: last["latency_ns"][k] / 1e3 for k in ("p50", "p99", "p99.9")}
             print("    " + ", ".join(f"{k} {v:.2f} us" for k, v in us.items()))
+        if "gaps" in last:
+            print("    a bare loop, just before: " + "; ".join(
+                f"CPU {i}: {100 * g['lost']:.2f} % of the time lost in gaps, the longest "
+                f"{g['gaps_ns']['max'] / 1e3:.0f} us" for i, g in enumerate(last["gaps"])))
         if "stages" in last:
             print("    by stage: " + ", ".join(f"{k} {v:.0f}" for k, v in last["stages"].items()) +
                   f"; the rest {last['figure'] - sum(last['stages'].values()):.0f}")
@@ -431,6 +444,11 @@ def show(title, kind, results):
         if cycles:
             print("    cycles a packet: " + ", ".join(f"{k} {v:.0f}" for k, v in cycles.items()) +
                   f"; sum {sum(cycles.values()):.0f}")
+        busy = {who: last["rate"] * sum(stage_cycles(last.get(key, {})).values()) / tsc_hz()
+                for who, key in (("server", "server"), ("load", "engine"))}
+        if kind == "rate" and all(busy.values()):
+            print("    busy with packets: " + ", ".join(f"{who} {100 * b:.0f} %"
+                                                       for who, b in busy.items()))
         if cycles and kind == "p50":
             ghz = tsc_hz() / 1e9
             into = (cycles["input"] + cycles["timers"] + cycles["wake"]) / ghz
