@@ -359,10 +359,7 @@ static int measure(const char *app, const uint64_t cpus[2])
 			fprintf(stderr, "%s: the two did not come together: %s\n", app,
 				strerror(-rc));
 	}
-	/* EAL's interrupt thread takes the other end of a closed net_memif down by itself, and must
-	 * be done before that is closed, too: DPDK has no lock between the two. */
 	perch_close(g.engine);
-	usleep(300000);
 	perch_close(s.exchange);
 	snprintf(a, sizeof(a), "%s/memif", dir);
 	unlink(a);

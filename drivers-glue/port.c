@@ -3,10 +3,12 @@
  */
 #include <errno.h>
 #include <stdarg.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_alarm.h>
 #include <rte_cycles.h>
 #include <rte_errno.h>
 
@@ -329,8 +331,6 @@ static void let_peer_finish(struct perch_port *p)
 	unsigned step, quiet = 0;
 	uint16_t n;
 
-	if (strcmp(p->info.driver, "net_memif") != 0)
-		return;
 	for (step = 0; step < most_steps && quiet < quiet_steps; step++) {
 		for (quiet++; (n = rte_eth_rx_burst(p->id, 0, pkts, PORT_BURST)) > 0; quiet = 0)
 			rte_pktmbuf_free_bulk(pkts, n);
@@ -338,22 +338,60 @@ static void let_peer_finish(struct perch_port *p)
 	}
 }
 
-void perch_port_close(struct perch_port *p)
-{
-	uint16_t i;
+struct ending {
+	struct perch_port *port;
+	sem_t done;
+};
 
-	if (p->started) {
-		let_peer_finish(p);
+static void end_device(struct perch_port *p)
+{
+	if (p->started)
 		rte_eth_dev_stop(p->id);
-	}
 	if (p->steer)
 		perch_steer_close(p);
 	if (p->owner) {
 		rte_eth_dev_owner_unset(p->id, p->owner);
 		/* The device goes, too: its queues hold packets of pools that go now. */
 		rte_eth_dev_close(p->id);
-		perch_crowd_close(p->info.name);
 	}
+}
+
+static void end_on_interrupt_thread(void *arg)
+{
+	struct ending *e = arg;
+
+	end_device(e->port);
+	sem_post(&e->done);
+}
+
+/* EAL's interrupt thread takes a net_memif down by itself when the other end has gone, and knows no
+ * lock against a close: so the close is made on that thread, where alarms run, and the two ends of
+ * one may be closed in one process, one right after the other. */
+static void end_memif(struct perch_port *p)
+{
+	struct ending e = {.port = p};
+
+	if (p->started)
+		let_peer_finish(p);
+	sem_init(&e.done, 0, 0);
+	if (rte_eal_alarm_set(1, end_on_interrupt_thread, &e) == 0)
+		while (sem_wait(&e.done) < 0)
+			; /* a signal */
+	else
+		end_device(p);
+	sem_destroy(&e.done);
+}
+
+void perch_port_close(struct perch_port *p)
+{
+	uint16_t i;
+
+	if (p->owner && strcmp(p->info.driver, "net_memif") == 0)
+		end_memif(p);
+	else
+		end_device(p);
+	if (p->owner)
+		perch_crowd_close(p->info.name);
 	for (i = 0; i < p->lcores && i < PORT_MAX_LCORES; i++)
 		rte_mempool_free(p->pools[i]);
 	free(p);

@@ -333,6 +333,16 @@ def tick_to_trade():
         assert int(orders.group(1)) + int(unanswered.group(1) if unanswered else 0) == 500, r.stdout
 
 
+@case
+def both_ends_close():
+    """Of a net_memif in one process: one after the other, as soon as they can."""
+    for _ in range(5):
+        r = subprocess.run([os.path.join(BUILD, "apps/perch-trade-sim"), "--ticks", "20", "--rate",
+                            "5000", "--times", "1"], check=False, capture_output=True, text=True,
+                           timeout=60)
+        assert r.returncode == 0, r
+
+
 def main(only):
     passed = failed = 0
     for f in CASES:
