@@ -24,11 +24,6 @@ enum conn_mark { /* perch_flow.user8 */
 
 enum side { READER, WRITER }; /* index of perch_flow.waiter */
 
-enum dial_ports { /* RFC 6056 section 3.2 */
-	FIRST_EPHEMERAL = 32768,
-	EPHEMERAL_PORTS = 65536 - FIRST_EPHEMERAL,
-};
-
 static struct perch_tcb *tcb_of(struct perch_conn *c)
 {
 	return (struct perch_tcb *)c;
@@ -195,15 +190,17 @@ static int connect_from(struct perch_lcore *l, struct perch_addr *from, const st
 	struct perch_tcb **out)
 {
 	struct perch_ip laddr = perch_ip_of(from), raddr = perch_ip_of(to);
-	uint32_t first = perch_net_random(l->net), i;
+	struct perch_tcp_ports ports;
 	int rc = -EADDRINUSE;
 	uint16_t port;
+	uint32_t i;
 
 	if (from->port)
 		return perch_tcp_connect(
 			l->net, &laddr, from->port, &raddr, to->port, l->now_ns, out);
-	for (i = 0; i < EPHEMERAL_PORTS && rc == -EADDRINUSE; i++) {
-		port = (uint16_t)(FIRST_EPHEMERAL + (first + i) % EPHEMERAL_PORTS);
+	ports = perch_tcp_ports(l->net, &laddr, &raddr, to->port);
+	for (i = 0; i < PERCH_TCP_PORTS && rc == -EADDRINUSE; i++) {
+		port = perch_tcp_next_port(&ports);
 		if (perch_port_lcore_of(l->port, to->ip, from->ip, to->port, port, IPPROTO_TCP) ==
 			l->id)
 			rc = perch_tcp_connect(

@@ -60,6 +60,7 @@ struct perch_lcore {
 	int64_t unwind_until_ns;  /* but not before, while coroutines go on returning */
 	uint32_t unwinding;       /* how many were left when that was last put off */
 	int64_t busy_ns;          /* the last turn that found something to do */
+	unsigned late_bursts;     /* so many full ones may come before timers fire: see turn.c */
 	int64_t tx_held_ns;       /* since when the port has taken nothing; 0: it does */
 	uint64_t turns, idle_turns;
 	uint64_t tx_taken;        /* packets that the port took */

@@ -17,6 +17,8 @@ enum turn_limits {
 	SETTLE_QUIET_NS = 2000000, /* stop: nothing came for this long, so all that came is answered */
 	SETTLE_MAX_NS = 200000000,
 	UNWIND_STALL_NS = 100000000,
+	LATE_NS = 500000,          /* between turns: somebody else had the CPU */
+	LATE_BURSTS = 128,         /* that may have come meanwhile: as much as rx rings hold */
 	TX_HOLD_NS = 1000000,      /* a port that takes nothing for this long loses what waits */
 };
 
@@ -27,6 +29,7 @@ static unsigned receive(struct perch_lcore *l)
 	struct rte_mbuf *pkts[PERCH_BURST];
 	uint64_t learn = 0;
 	uint16_t i, kept = 0, n = perch_port_rx(l->port, l->id, pkts, PERCH_BURST, &learn);
+	unsigned received = n;
 
 	perch_stage_stamp(&l->stages, PERCH_STAGE_RX);
 	if (unlikely(l->recorded))
@@ -43,7 +46,7 @@ static unsigned receive(struct perch_lcore *l)
 	}
 	perch_net_input(l->net, 0, pkts, n, l->now_ns);
 	perch_stage_stamp(&l->stages, PERCH_STAGE_INPUT);
-	return n + (learn != 0);
+	return received;
 }
 
 static unsigned fire_timers(struct perch_lcore *l)
@@ -63,6 +66,19 @@ static unsigned fire_timers(struct perch_lcore *l)
 	perch_net_tick(l->net, l->now_ns);
 	perch_sched_advance(l->sched, l->now_ns);
 	return fired;
+}
+
+/* After a turn that came late, what would have put a timer off may lie in the rx ring: timers wait
+ * until it is empty. Else a CPU that was away for a few milliseconds looks like a lost segment to
+ * every connection. */
+static bool timers_wait(struct perch_lcore *l, unsigned received, int64_t before_ns)
+{
+	if (unlikely(l->turns > 0 && l->now_ns - before_ns > LATE_NS))
+		l->late_bursts = LATE_BURSTS;
+	if (likely(l->late_bursts == 0))
+		return false;
+	l->late_bursts = received < PERCH_BURST ? 0 : l->late_bursts - 1;
+	return received > 0; /* after the last ones a turn more, which wakes who waits for them */
 }
 
 /* Its waiters are woken, which prefetches their saved stacks for the run that follows. */
@@ -264,6 +280,7 @@ static void begin(struct perch_lcore *l)
 
 unsigned perch_lcore_turn(struct perch_lcore *l)
 {
+	int64_t before_ns = l->now_ns;
 	unsigned work, received = 0;
 
 	perch_stages_begin(&l->stages, l->turns);
@@ -273,7 +290,8 @@ unsigned perch_lcore_turn(struct perch_lcore *l)
 	else if (l->recorded)
 		perch_record_turn(l, NULL, 0, 0);
 	work = received;
-	work += fire_timers(l);
+	if (likely(!timers_wait(l, received, before_ns)))
+		work += fire_timers(l);
 	if (unlikely(perch_lcore_groups_moved(l)))
 		perch_lcore_follow_groups(l);
 	perch_stage_stamp(&l->stages, PERCH_STAGE_TIMERS);

@@ -150,6 +150,7 @@ struct perch_outbox *perch_outbox_new(struct perch_net *net, struct perch_tcb *c
 	out->min_rtt_us = UINT32_MAX;
 	out->pto_ns = out->reo_ns = PERCH_NET_NEVER;
 	out->progress_ns = net->now_ns;
+	perch_tlp_resume(out, c);
 	c->outbox = out;
 	perch_tcp_cc_after_idle(net, c);
 	return out;

@@ -24,12 +24,24 @@ int perch_tcp_unlisten(struct perch_net *net, const struct perch_ip *laddr, uint
 /* What perch_tcp_listen was given for the listener of c; NULL for an active open. */
 void *perch_tcp_cookie(const struct perch_net *net, const struct perch_tcb *c);
 
-/* Active open from laddr:lport (both given; the caller picks the port, for it knows RSS) to
+/* Active open from laddr:lport (both given; the caller picks the port, see below, for it knows RSS) to
  * raddr:rport. The SYN leaves at the next perch_net_output. Later PERCH_FLOW_CONNECTED or
  * PERCH_FLOW_FAILED. Returns 0, -EADDRINUSE (that 4-tuple exists), -EADDRNOTAVAIL, -ENETUNREACH or
  * -ENOBUFS (max_flows are in use). */
 int perch_tcp_connect(struct perch_net *net, const struct perch_ip *laddr, uint16_t lport,
 	const struct perch_ip *raddr, uint16_t rport, int64_t now_ns, struct perch_tcb **out);
+
+/* Local ports for connections from laddr to raddr:rport: the next of a sequence that is this
+ * destination's, that outsiders cannot foresee, and that repeats none of PERCH_TCP_PORTS before all
+ * have had their turn. Ask until one suits: perch_tcp_connect refuses those that are in use, or in
+ * TIME_WAIT. */
+enum { PERCH_TCP_PORTS = 32768 };
+struct perch_tcp_ports {
+	uint32_t offset, *count; /* the net's */
+};
+struct perch_tcp_ports perch_tcp_ports(struct perch_net *net, const struct perch_ip *laddr,
+	const struct perch_ip *raddr, uint16_t rport);
+uint16_t perch_tcp_next_port(struct perch_tcp_ports *p);
 
 /* Has the handshake succeeded? It stays so until the connection fails or is closed. */
 bool perch_tcp_is_open(const struct perch_tcb *c);

@@ -166,6 +166,7 @@ static void take_news(struct perch_net *net, struct perch_tcb *c, struct perch_t
 	o->progress_ns = net->now_ns;
 	if (!o->head) {
 		c->sent_tick = tcp_coarse(a->sent_ns);
+		perch_tlp_suspend(c);
 		perch_outbox_free(net, c);
 	}
 }
@@ -221,6 +222,9 @@ void perch_tcp_acked_nothing(
 	bool in_flight = c->outbox && c->outbox->head != c->outbox->unsent;
 	bool sack = c->marks & TCB_SACK;
 
+	/* RFC 8985 section 7.4.2: both copies have come, so nothing was lost. */
+	if (unlikely(c->tlp_asked) && (s->opts.n_blocks || (uint32_t)s->wnd << c->snd_scale == wnd))
+		c->tlp_asked = 0;
 	if (c->timer == TIMER_PERSIST && (c->marks & TCB_OWNED))
 		c->retries = 0; /* it is there, it only has no room; we wait while anybody cares */
 	if (unlikely(s->opts.n_blocks) && sack && in_flight)

@@ -21,6 +21,7 @@
 
 enum tcp_limits {
 	TCP_HEADER = 20,
+	FIRST_EPHEMERAL = 65536 - PERCH_TCP_PORTS,
 	TCP_HEADER_MAX = 60,
 	PAYLOAD_OFF = 128,       /* of a segment to send: all headers fit in front */
 	MSS_DEFAULT = 536,       /* RFC 9293 section 3.7.1 */
@@ -203,7 +204,7 @@ struct perch_tcp_limit { /* so many events per second, drawn anew each second */
 	uint32_t left;
 };
 
-enum { TCP_SEARCHES = 256 };
+enum { TCP_SEARCHES = 256, TCP_PORT_COUNTS = 1024 };
 
 struct perch_tcp_search { /* for a wider path: of connection `id`, if next_ns is not 0 */
 	uint32_t id;
@@ -233,6 +234,7 @@ struct perch_tcp {
 	struct perch_tcp_limit challenges, resets;
 	uint32_t *answered_ms; /* by id: when a segment that was not acceptable was last answered */
 	struct perch_tcp_search searches[TCP_SEARCHES]; /* by id, modulo */
+	uint32_t port_counts[TCP_PORT_COUNTS];          /* RFC 6056: by hash of the destination */
 	const struct perch_tcp_cc *cc;
 	struct perch_tcp_counters counters;
 };
@@ -392,6 +394,9 @@ void perch_rack_recovered(struct perch_outbox *o);
 void perch_tlp_schedule(const struct perch_net *net, struct perch_tcb *c);
 /* It is. */
 void perch_tlp_send(struct perch_net *net, struct perch_tcb *c);
+/* The outbox goes, or another comes, and only the next ACK tells what the probe did. */
+void perch_tlp_suspend(struct perch_tcb *c);
+void perch_tlp_resume(struct perch_outbox *o, struct perch_tcb *c);
 /* What an ACK tells about the probe. True: it repaired a loss. */
 bool perch_tlp_acked(struct perch_tcb *c, const struct perch_tcp_ack *a);
 

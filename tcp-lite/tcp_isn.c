@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Initial sequence numbers (RFC 6528): a 4 us clock plus a keyed hash of the tuple, so that a new
- * connection starts after an old one of the same tuple and nobody else can tell where.
+ * Numbers that nobody else can foresee. Initial sequence numbers (RFC 6528): a 4 us clock plus a
+ * keyed hash of the tuple, so that a new connection starts after an old one of the same tuple.
+ * Local ports (RFC 6056): for each destination a sequence of its own.
  */
 #include "tcp-lite/tcp_inside.h"
 
@@ -62,4 +63,23 @@ struct perch_tcp_numbers perch_tcp_numbers(
 		.isn = (uint32_t)hash + (uint32_t)(net->now_ns / clock_ns),
 		.ts_offset = (uint32_t)(hash >> 32),
 	};
+}
+
+/* RFC 6056 section 3.3.4, the double-hash algorithm: where a destination begins, and whom it shares
+ * its count with, are keyed hashes; a port comes again only after all others. */
+struct perch_tcp_ports perch_tcp_ports(struct perch_net *net, const struct perch_ip *laddr,
+	const struct perch_ip *raddr, uint16_t rport)
+{
+	uint64_t words[5] = {laddr->d[0], laddr->d[1], raddr->d[0], raddr->d[1], rport};
+	uint64_t hash = perch_tcp_keyed_hash(net, words, 5); /* no tuple has local port 0 */
+
+	return (struct perch_tcp_ports){
+		.offset = (uint32_t)hash,
+		.count = &net->tcp->port_counts[(hash >> 32) % TCP_PORT_COUNTS],
+	};
+}
+
+uint16_t perch_tcp_next_port(struct perch_tcp_ports *p)
+{
+	return (uint16_t)(FIRST_EPHEMERAL + (p->offset + (*p->count)++) % PERCH_TCP_PORTS);
 }

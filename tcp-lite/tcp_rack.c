@@ -215,3 +215,19 @@ bool perch_tlp_acked(struct perch_tcb *c, const struct perch_tcp_ack *a)
 		o->tlp = TLP_NONE;
 	return repaired;
 }
+
+/* A probe that repeated the last segment, of which one copy is acknowledged: the connection may be
+ * idle until the other is, and its outbox gone. */
+void perch_tlp_suspend(struct perch_tcb *c)
+{
+	c->tlp_asked = c->outbox->tlp == TLP_AGAIN;
+}
+
+void perch_tlp_resume(struct perch_outbox *o, struct perch_tcb *c)
+{
+	if (likely(!c->tlp_asked))
+		return;
+	c->tlp_asked = 0;
+	o->tlp = TLP_AGAIN;
+	o->tlp_end = c->snd_nxt;
+}

@@ -363,6 +363,73 @@ static void full_duplex(void)
 	pair_close(&p);
 }
 
+/* ---- a turn that comes late ----------------------------------------------------------------- */
+
+struct late {
+	struct perch_addr to;
+	bool sent, flooded, done;
+	int64_t rc;
+};
+
+static void late_client(void *arg)
+{
+	struct late *l = arg;
+	struct perch_conn *c;
+	char byte;
+
+	l->rc = perch_dial(&l->to, NULL, &c, in_ms(1000));
+	if (l->rc == 0) {
+		perch_sleep(in_ms(5)); /* the handshake is over for both */
+		perch_write(c, "x", 1, in_ms(1000));
+		l->sent = true;
+		l->rc = perch_read(c, &byte, 1, in_ms(20));
+		perch_hangup(c);
+	}
+	l->done = true;
+}
+
+/* What fills the ring before the answer does. */
+static void late_server(struct perch_conn *c, void *arg)
+{
+	struct perch_addr them;
+	struct late *l = arg;
+	struct perch_udp *u;
+	char byte;
+	int i;
+
+	perch_addr_parse(PAIR_A4, 4000, &them);
+	if (perch_read(c, &byte, 1, PERCH_FOREVER) != 1 || perch_bind(NULL, 4000, &u) < 0)
+		return;
+	for (i = 0; i < 100; i++)
+		perch_send(u, &them, "flood", 5);
+	perch_write(c, "y", 1, in_ms(1000));
+	perch_unbind(u);
+	l->flooded = true;
+	perch_read(c, &byte, 1, PERCH_FOREVER);
+}
+
+/* The CPU is away for longer than the retransmission timeout and than the client's deadline, while
+ * what puts them off waits in the ring behind other packets: neither is due. */
+static void late_turn(void)
+{
+	struct late l = {.to = server(false, PORT)};
+	struct pair p;
+
+	CU_ASSERT_TRUE_FATAL(pair_open(&p, NULL));
+	CU_ASSERT_EQUAL(perch_listen(p.b, NULL, PORT, late_server, &l), 0);
+	CU_ASSERT_EQUAL(perch_start(p.a, 0, late_client, &l, 0), 0);
+	CU_ASSERT_TRUE(pair_turn(&p, &l.sent, 5000));
+	while (!l.flooded)
+		perch_poll(p.b, 1);
+	nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+	CU_ASSERT_TRUE(pair_turn(&p, &l.done, 5000));
+	CU_ASSERT_EQUAL(l.rc, 1);
+	CU_ASSERT_EQUAL(pair_counter(p.a, "tcp_rto_fired"), 0);
+	CU_ASSERT_EQUAL(pair_counter(p.a, "tcp_loss_probes"), 0);
+	CU_ASSERT_EQUAL(pair_counter(p.a, "tcp_retransmits"), 0);
+	pair_close(&p);
+}
+
 static void abort_at_once(struct perch_conn *c, void *arg)
 {
 	char byte;
@@ -835,6 +902,7 @@ int main(int argc, char **argv)
 		{"dial_failures", dial_failures},
 		{"framed", framed},
 		{"full_duplex", full_duplex},
+		{"a late turn", late_turn},
 		{"aborted", aborted},
 		{"full_house", full_house},
 		{"no_coroutine_left", no_coroutine_left},

@@ -364,6 +364,45 @@ static void reported_twice(const char *group, const char *source, const char *re
 	lab_close(&lab);
 }
 
+/* RFC 3810 section 5.2.13: while our link-local address is still asked for, reports are from ::. */
+static void no_link_local_yet(void)
+{
+	static const uint8_t nobody[16];
+	unsigned early = 0, late = 0, wrong = 0;
+	struct perch_net_config cfg;
+	struct perch_udp *u;
+	struct frame frame;
+
+	lab_config(&cfg);
+	cfg.dad = PERCH_NET_DAD_STRICT;
+	lab = (struct lab){.pool_level = rte_mempool_avail_count(lab_pool)};
+	lab.mem = aligned_alloc(64, perch_net_bytes(&cfg));
+	memset(lab.mem, 0, perch_net_bytes(&cfg));
+	CU_ASSERT_EQUAL_FATAL(perch_net_open(&lab.net, lab.mem, &cfg), 0);
+	u = bind_to(NULL, PORT);
+	CU_ASSERT_EQUAL(join(u, G6, NULL), 0);
+	tick();
+	for (lab_tx(&lab, &frame); frame.len > 0; lab_tx(&lab, &frame))
+		if (frame.b[12] == 0x86 && frame.b[20] == 0) { /* hop-by-hop: MLD */
+			early++;
+			wrong += memcmp(frame.b + 22, nobody, 16) != 0;
+		}
+	lab_pass(&lab, 20 * LAB_S);
+	while (!lab_tx_none(&lab))
+		lab_tx(&lab, &frame);
+	CU_ASSERT_EQUAL(leave(u, G6, NULL), 0);
+	tick();
+	for (lab_tx(&lab, &frame); frame.len > 0; lab_tx(&lab, &frame))
+		if (frame.b[12] == 0x86 && frame.b[20] == 0) {
+			late++;
+			wrong += frame.b[22] != 0xfe;
+		}
+	CU_ASSERT(early > 0);
+	CU_ASSERT(late > 0);
+	CU_ASSERT_EQUAL(wrong, 0);
+	lab_close(&lab);
+}
+
 static void join_any(void)
 {
 	reported_twice(G4, NULL, "3 TO_EX " G4);
@@ -1048,6 +1087,7 @@ static void send_from_group_socket(void)
 int main(int argc, char **argv)
 {
 	const struct suite_case suite[] = {
+		{"link-local is not there yet", no_link_local_yet},
 		{"join any source", join_any},
 		{"join one source", join_source},
 		{"leave any source", leave_any},

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "tcp-lite/tcp_inside.h"
 #include "tests/tcp-lite/talk.h"
 
 #define counters() (*perch_tcp_counters(talk.net))
@@ -428,7 +429,37 @@ static void idle_keeps(void)
 	talk_end();
 }
 
+/* ---- RFC 9438 section 4.7: who gets less than last time makes room for a new rival ------------ */
+
+/* cwnd so many milliseconds after a loss at `at_cwnd`, with a round trip of 100 ms. */
+static uint32_t cubic_after(struct perch_tcb *c, uint32_t at_cwnd, int64_t ms)
+{
+	int64_t t;
+
+	c->cwnd = at_cwnd;
+	c->cwnd = c->ssthresh = perch_tcp_cubic.threshold(c, at_cwnd);
+	for (t = 0; t <= ms; t += 100)
+		perch_tcp_cubic.acked(c, c->cwnd, 100000, t * MS);
+	return c->cwnd;
+}
+
+static void fast_convergence(void)
+{
+	struct perch_outbox o = {.phase = PHASE_OPEN};
+	struct perch_tcb c = {.outbox = &o, .mss = 1000, .srtt_us = 100000 << 3};
+	uint32_t cwnd;
+
+	cubic_after(&c, 2000000, 0);
+	/* The curve is flat at W_max = 0.85 of 1.5 MB, cbrt((1275 - 1050) / 0.4) = 8.25 s later. */
+	cwnd = cubic_after(&c, 1500000, 8300);
+	check(cwnd > 1250000 && cwnd < 1300000);
+	/* And at 1.6 MB itself, which is more than last time, after cbrt((1600 - 1120) / 0.4). */
+	cwnd = cubic_after(&c, 1600000, 10700);
+	check(cwnd > 1570000 && cwnd < 1630000);
+}
+
 static const struct suite_case cases[] = {
+	{"9438 4.7 fast convergence", fast_convergence},
 	{"5681 4.1 idle time halves", idle_halves},
 	{"5681 4.1 idle for long", idle_begins_anew},
 	{"5681 4.1 kept if asked for", idle_keeps},

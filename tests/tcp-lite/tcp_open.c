@@ -218,7 +218,90 @@ static void what_open_refuses(void)
 	talk_end();
 }
 
+/* ---- RFC 6056: source ports ----------------------------------------------------------------- */
+
+static struct perch_tcp_ports ports_to(unsigned host, uint16_t rport)
+{
+	char text[20];
+	struct perch_ip us = packets_ip("10.0.0.1"), them;
+
+	snprintf(text, sizeof(text), "10.1.%u.%u", host >> 8, host & 255);
+	them = packets_ip(text);
+	return perch_tcp_ports(talk.net, &us, &them, rport);
+}
+
+/* Section 3.3.4: none comes twice before all have come. */
+static void ports_do_not_repeat(void)
+{
+	static uint8_t seen[65536];
+	struct perch_tcp_ports p, other;
+	unsigned i, twice = 0, low = 0;
+	uint16_t port;
+
+	talk_begin();
+	memset(seen, 0, sizeof(seen));
+	p = ports_to(1, 80);
+	other = ports_to(2, 80);
+	for (i = 0; i < PERCH_TCP_PORTS; i++) {
+		port = perch_tcp_next_port(&p);
+		perch_tcp_next_port(&other); /* those of others do not count */
+		p = ports_to(1, 80);
+		twice += seen[port]++;
+		low += port < 32768;
+	}
+	check(twice == 0);
+	check(low == 0);
+	talk_end();
+}
+
+/* Where a destination begins is spread evenly, and the key's secret. */
+static void ports_are_spread(void)
+{
+	struct perch_net_config cfg = talk_config();
+	unsigned places[16] = {0}, i, same = 0;
+	struct perch_tcp_ports p;
+	uint16_t first[1000];
+
+	talk_begin();
+	for (i = 0; i < 1000; i++) {
+		p = ports_to(i, (uint16_t)(80 + i % 3));
+		first[i] = perch_tcp_next_port(&p);
+		places[(first[i] - 32768) / 2048]++;
+	}
+	for (i = 0; i < 16; i++)
+		check(places[i] > 30 && places[i] < 100); /* 62.5 are expected */
+	talk_end();
+	memcpy(cfg.secret, "another secret..", 16);
+	talk_begin_with(&cfg);
+	for (i = 0; i < 1000; i++) {
+		p = ports_to(i, (uint16_t)(80 + i % 3));
+		same += perch_tcp_next_port(&p) == first[i];
+	}
+	check(same < 5);
+	talk_end();
+}
+
+/* One that waits in TIME-WAIT is not to be had. */
+static void ports_in_time_wait(void)
+{
+	struct perch_tcb *c;
+
+	talk_begin();
+	connects("mss 1000");
+	perch_tcp_close(talk.net, talk.c);
+	tx("FA 1");
+	rx("FA 1 ack 2");
+	tx("A 2 ack 2");
+	check(perch_tcp_counters(talk.net)->time_wait == 1);
+	check(perch_tcp_connect(talk.net, &talk.c->laddr, talk.our_port, &talk.c->raddr,
+		talk.peer_port, talk.now_ns, &c) == -EADDRINUSE);
+	talk_end();
+}
+
 static const struct suite_case cases[] = {
+	{"6056 3.3.4 ports do not repeat", ports_do_not_repeat},
+	{"6056 3.3.4 ports are spread", ports_are_spread},
+	{"6056 3.2 ports in TIME-WAIT", ports_in_time_wait},
 	{"3.5 figure 8, simultaneous open", simultaneous},
 	{"3.5 simultaneous open, a plain ACK", simultaneous_with_a_plain_ack},
 	{"3.5 simultaneous open in one turn", simultaneous_in_one_turn},

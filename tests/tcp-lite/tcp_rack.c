@@ -307,7 +307,69 @@ static void timeout_of_a_flight(void)
 	talk_end();
 }
 
+/* Step 1: the reordering window is a quarter of the least round trip, not of the last one. */
+static void least_round_trip(void)
+{
+	sends("sackok", 3);
+	pass(RTT);
+	rx("A 1 ack 2001");
+	writes(3000);
+	tx("A 3001:4001");
+	tx("A 4001:5001");
+	tx("A 5001:6001");
+	pass(40 * MS);
+	rx("A 1 ack 3001 <sack 4001:5001>"); /* 40 ms; the third took 140 */
+	tx_after(9 * MS, 12 * MS, "A 3001:4001");
+	talk_end();
+}
+
+static uint32_t ssthresh(void)
+{
+	return talk.c->ssthresh;
+}
+
+/* The probe's ACK leaves nothing in flight: that one copy was lost shows only with the next data. */
+static void probe_repairs_the_last(void)
+{
+	sends("sackok", 1);
+	tx_after(290 * MS, 310 * MS, "A 1:1001");
+	pass(RTT);
+	rx("A 1 ack 1001");
+	check(counters().loss_probes == 1 && counters().rto_fired == 0);
+	check(ssthresh() == INT32_MAX);
+	pass(SECOND);
+	writes(1000);
+	tx("A 1001:2001");
+	pass(RTT);
+	rx("A 1 ack 2001");
+	check(ssthresh() < INT32_MAX);
+	talk_end();
+}
+
+/* Both copies have come, as the second's ACK tells with a D-SACK or without: nothing was lost. */
+static void probe_of_the_last_was_needless(void)
+{
+	int way;
+
+	for (way = 0; way < 2; way++) {
+		sends("sackok", 1);
+		tx_after(290 * MS, 310 * MS, "A 1:1001");
+		pass(RTT);
+		rx("A 1 ack 1001");
+		rx(way ? "A 1 ack 1001" : "A 1 ack 1001 <sack 1:1001>");
+		writes(1000);
+		tx("A 1001:2001");
+		pass(RTT);
+		rx("A 1 ack 2001");
+		check(ssthresh() == INT32_MAX);
+		talk_end();
+	}
+}
+
 static const struct suite_case cases[] = {
+	{"6.2 least round trip", least_round_trip},
+	{"7.4.2 probe repairs the last", probe_repairs_the_last},
+	{"7.4.2 probe of the last was needless", probe_of_the_last_was_needless},
 	{"6.2 three SACKed", three_sacked},
 	{"6.2 reordering timer", reordering_timer},
 	{"6.2 reordering is learnt", reordering_is_learnt},

@@ -204,7 +204,40 @@ static void syn_again(void)
 	talk_end();
 }
 
+/* (2.5): at most a minute. */
+static void ceiling(void)
+{
+	int64_t wait_ns;
+
+	opens(0);
+	writes(500);
+	tx("A 1:501");
+	for (wait_ns = 200 * MS; wait_ns < 60 * SECOND; wait_ns *= 2)
+		tx_after(wait_ns - MS, wait_ns + MS, "A 1:501");
+	tx_after(60 * SECOND - MS, 60 * SECOND + MS, "A 1:501");
+	tx_after(60 * SECOND - MS, 60 * SECOND + MS, "A 1:501");
+	talk_end();
+}
+
+/* (5.7): a SYN that was lost makes the first timeout three seconds. */
+static void careful(void)
+{
+	talk_begin();
+	dials();
+	tx("S 0");
+	tx_after(990 * MS, 1010 * MS, "S 0");
+	pass(10 * MS);
+	rx("SA 0 ack 1 win 65535 <mss 1000>");
+	tx("A 1");
+	writes(1000);
+	tx("A 1:1001");
+	tx_after(2990 * MS, 3010 * MS, "A 1:1001");
+	talk_end();
+}
+
 static const struct suite_case cases[] = {
+	{"2.5 ceiling", ceiling},
+	{"5.7 careful", careful},
 	{"2.1 SYN", syn},
 	{"2.2 first measurement", first_measurement},
 	{"2.3 next measurement", next_measurement},
