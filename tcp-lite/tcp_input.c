@@ -114,12 +114,21 @@ static bool is_expected(const struct perch_tcb *c, const struct perch_segment *s
 	return odd == 0;
 }
 
+/* RFC 7323 section 5.5: a clock that has stood still for 24 days proves nothing. */
+static bool clock_expired(const struct perch_net *net, const struct perch_tcb *c)
+{
+	const uint16_t stale = (uint16_t)((24u * 24 * 3600 * 1000) >> 16);
+
+	return (uint16_t)(tcp_now_minute(net) - c->ts_heard) > stale;
+}
+
 /* RFC 7323 section 4.3 (2): what to echo. */
 static void take_time(struct perch_net *net, struct perch_tcb *c, const struct perch_segment *s)
 {
 	if (!s->opts.has_ts || !(c->marks & TCB_TS))
 		return;
-	if (seq_ge(s->opts.ts_val, c->ts_recent) && seq_le(s->seq, c->rcv_acked)) {
+	if (seq_le(s->seq, c->rcv_acked) &&
+		(likely(seq_ge(s->opts.ts_val, c->ts_recent)) || clock_expired(net, c))) {
 		c->ts_recent = s->opts.ts_val;
 		c->ts_heard = tcp_now_minute(net);
 	}
@@ -308,18 +317,14 @@ static bool check_syn(struct perch_net *net, struct perch_tcb *c, const struct p
 	return drop(net, s, PERCH_DROP_tcp_bad_syn);
 }
 
-/* RFC 7323 section 5: a segment from before the last one that we have seen. A clock that has stood
- * still for 24 days proves nothing. */
+/* RFC 7323 section 5: a segment from before the last one that we have seen. */
 static bool check_paws(struct perch_net *net, struct perch_tcb *c, const struct perch_segment *s)
 {
-	const uint16_t stale = (uint16_t)((24u * 24 * 3600 * 1000) >> 16);
-
 	if (!(c->marks & TCB_TS) || (s->flags & RST))
 		return true;
 	if (!s->opts.has_ts) /* RFC 7323 section 3.2 */
 		return drop(net, s, PERCH_DROP_tcp_paws);
-	if (seq_ge(s->opts.ts_val, c->ts_recent) ||
-		(uint16_t)(tcp_now_minute(net) - c->ts_heard) > stale)
+	if (seq_ge(s->opts.ts_val, c->ts_recent) || clock_expired(net, c))
 		return true;
 	return drop_and_ack(net, c, s, PERCH_DROP_tcp_paws);
 }

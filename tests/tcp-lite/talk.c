@@ -37,7 +37,7 @@ struct seg { /* numbers are relative */
 
 struct sent { /* a frame as it is read: when it is its turn, for its numbers are relative */
 	struct seg seg;
-	bool payload_ok;
+	bool payload_ok, sum_ok;
 	char text[160];
 };
 
@@ -302,6 +302,15 @@ static bool is_tcp(const struct frame *f)
 	                                  : get16(f->b + 12) == 0x86dd && f->b[20] == IPPROTO_TCP;
 }
 
+static bool frame_sum_ok(const struct frame *f, unsigned len)
+{
+	struct frame again = *f;
+
+	again.len = len;
+	frame_fix_transport(&again);
+	return memcmp(again.b, f->b, len) == 0;
+}
+
 static void read_frame(struct sent *out, const struct frame *f)
 {
 	unsigned ip = get16(f->b + 12) == 0x0800 ? 20 : 40, at;
@@ -322,6 +331,7 @@ static void read_frame(struct sent *out, const struct frame *f)
 	out->payload_ok = true;
 	for (i = 0; i < len; i++)
 		out->payload_ok &= h[(h[12] >> 4) * 4u + i] == talk_byte(s->seq + i - 1);
+	out->sum_ok = frame_sum_ok(f, 14 + total);
 	talk.ts_heard = s->has_ts ? s->ts_val : talk.ts_heard;
 	print(s, out->text, sizeof(out->text));
 }
@@ -638,6 +648,8 @@ void talk_tx(unsigned line, const char *text)
 	read_frame(&s, &sent[sent_head++]);
 	if (!matches(&want, &s.seg))
 		fail(line, text, s.text);
+	else if (!s.sum_ok)
+		fail(line, text, "a wrong checksum");
 	else if (!s.payload_ok)
 		fail(line, text, "the wrong bytes");
 	else
