@@ -80,6 +80,7 @@
 	X(udp_no_port,          "UDP datagram for a port that nobody has bound") \
 	X(udp_no_member,        "multicast datagram that no socket has joined") \
 	X(udp_queue_full,       "UDP socket's receive queue is full") \
+	X(udp_unread,           "UDP datagram that lay unread when its socket was unbound") \
 	/* TCP (RFC 9293) */ \
 	X(tcp_truncated,        "TCP segment shorter than its header") \
 	X(tcp_malformed,        "TCP data offset, port zero, or flags that exclude each other") \

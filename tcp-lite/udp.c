@@ -57,12 +57,12 @@ void perch_udp_init(struct perch_net *net, void *mem)
 	net->udp = t;
 }
 
-static void drop_queue(struct perch_udp *u)
+static void drop_queue(struct perch_net *net, struct perch_udp *u)
 {
 	struct rte_mbuf *m;
 
 	while ((m = perch_udp_take(u)))
-		rte_pktmbuf_free(m);
+		perch_net_drop(net, PERCH_DROP_udp_unread, m);
 }
 
 void perch_udp_fini(struct perch_net *net)
@@ -70,7 +70,7 @@ void perch_udp_fini(struct perch_net *net)
 	uint32_t i;
 
 	for (i = 0; i < net->cfg.max_udp; i++)
-		drop_queue(&net->udp->slots[i]);
+		drop_queue(net, &net->udp->slots[i]);
 }
 
 static struct perch_udp *find(
@@ -185,7 +185,7 @@ void perch_udp_close(struct perch_net *net, struct perch_udp *u)
 	uint16_t *at = &t->buckets[u->lport & t->bucket_mask];
 
 	perch_mcast_leave_all(net, u);
-	drop_queue(u);
+	drop_queue(net, u);
 	leave_ready_list(net, &u->flow);
 	while (*at != slot)
 		at = &t->next[*at];

@@ -844,6 +844,18 @@ static void udp_queue_full(struct lab *lab)
 	CU_ASSERT_EQUAL(u->queued, 2);
 }
 
+static void udp_unread(struct lab *lab)
+{
+	struct perch_ip any = {.d = {0, 0}};
+	struct perch_udp *u;
+
+	CU_ASSERT_EQUAL(perch_udp_open(lab->net, &any, 7, 2, &u), 0);
+	make_udp4();
+	lab_rx(lab, &f);
+	CU_ASSERT_EQUAL(u->queued, 1);
+	perch_udp_close(lab->net, u);
+}
+
 static void tcp_bad_checksum(struct lab *lab)
 {
 	struct ends e = lab_ends4();
@@ -947,6 +959,7 @@ static const struct {
 	CASE(udp_truncated, 3), CASE(udp_bad_checksum, 3), CASE(udp_no_port, 3),
 	CASE(frag_malformed, 3), CASE(frag_overlap, 2), CASE(frag_duplicate, 1),
 	CASE(frag_too_big, 1), CASE(frag_timeout, 1), CASE(frag_table_full, 1),
+	CASE(udp_unread, 1),
 	CASE(udp_queue_full, 1), CASE(eth_not_joined, 2), CASE(igmp_truncated, 2),
 	CASE(igmp_bad_checksum, 1), CASE(igmp_malformed, 5), CASE(igmp_type_unknown, 1),
 	CASE(mld_malformed, 4), CASE(group_table_full, 1), CASE(udp_no_member, 1),
