@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -111,13 +112,24 @@ def peer_server(command):
     return begin
 
 
+def resident_mb(process):
+    """What the process holds of memory now, huge pages apart."""
+    text = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", text).group(1)) / 1024
+
+
 def on_memif(folder, begin, *options, seconds, server_options=(), wire_options=None, **kw):
     wire = Wire(folder, **(wire_options or {}))
     server = begin(wire, *server_options)
+    resident = []
+    early = threading.Timer(3, lambda: resident.append(resident_mb(server)))
     try:
         time.sleep(0.8)
+        early.start()
         result = wire.load(*options, seconds=seconds, **kw)
+        result["resident_mb"] = (*resident, resident_mb(server))
     finally:
+        early.cancel()
         said = stop(server)
     result["server"] = counters(said)
     if server.returncode != 0:
@@ -226,6 +238,25 @@ def on_veth(argv, conns, seconds, kernel=True):
     finally:
         if server:
             stop(server)
+        veth.close()
+
+
+def on_tap(conns, seconds):
+    """perch on a tap of its own, whose kernel side is the client's."""
+    veth = Veth()  # for its namespace
+    tap = f"pbt{os.getpid()}"
+    server = start(["taskset", "-c", "0", *perch_on(f"net_tap0,iface={tap}")])
+    ip = ("ip", "-n", veth.ns)
+    try:
+        time.sleep(1.0)
+        run(("ip", "link", "set", veth.outer, "down"), 10)
+        run((*ip, "addr", "del", "10.98.0.1/24", "dev", veth.inner), 10)
+        run(("ip", "link", "set", tap, "netns", veth.ns), 10)
+        run((*ip, "addr", "add", "10.98.0.1/24", "dev", tap), 10)
+        run((*ip, "link", "set", tap, "up"), 10)
+        return veth.load(conns, seconds)
+    finally:
+        stop(server)
         veth.close()
 
 
@@ -342,7 +373,7 @@ class Sections:
 
     def connect(self):
         """connect, one request, close: connections a second"""
-        return "rate", self.memif("--connect", "--conns", 64, sources="10.99.1.1-10.99.1.32",
+        return "connections", self.memif("--connect", "--conns", 64, sources="10.99.1.1-10.99.1.32",
                                   server_options=("--max-conns", "262144"))
 
     def bulk(self):
@@ -374,13 +405,14 @@ class Sections:
         return "rate", {f"perch, {n:,} conns": case(n) for n in (64, 4096, self.a.conns)}
 
     def linux(self):
-        """1 connection from a Linux client over one veth: median round trip, ns"""
+        """1 connection from a Linux client over a veth or a tap: median round trip, ns"""
         s = self.a.seconds
         return "p50", {
             "epoll": lambda: on_veth([BENCH / "epoll_echo", PORT], 1, s),
             "epoll, busy": lambda: on_veth([BENCH / "epoll_echo", PORT, "--busy"], 1, s),
             "perch, net_af_packet": lambda: on_veth(perch_on("net_af_packet0,iface=VETH"), 1, s,
-                                                    kernel=False)}
+                                                    kernel=False),
+            "perch, net_tap": lambda: on_tap(1, s)}
 
     def instructions(self):
         """instructions a request, of the server (callgrind, net_ring)"""
@@ -392,6 +424,8 @@ NAMES = ("echo", "rtt", "half", "connect", "bulk", "stream", "many", "linux", "i
 
 def figure(kind, r):
     latency = r.get("latency_ns", {})
+    if kind == "connections":
+        return r["rate"]
     if kind == "p50":
         return latency["p50"]
     if kind == "tail":
@@ -433,6 +467,9 @@ def show(title, kind, results):
         if "latency_ns" in last and kind != "gbit_per_s":
             us = {k: last["latency_ns"][k] / 1e3 for k in ("p50", "p99", "p99.9")}
             print("    " + ", ".join(f"{k} {v:.2f} us" for k, v in us.items()))
+        if kind == "connections":
+            print("    resident, after 3 s and at the end: " + ", ".join(
+                f"{mb:.1f} MB" for mb in last["resident_mb"]))
         if "gaps" in last:
             print("    a bare loop, just before: " + "; ".join(
                 f"CPU {i}: {100 * g['lost']:.2f} % of the time lost in gaps, the longest "
