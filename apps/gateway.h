@@ -78,8 +78,11 @@ struct gateway {
 	uint16_t symbol_of[DESK_SYMBOLS]; /* the desk's symbol of each book */
 	struct tick last[DESK_SYMBOLS];	  /* by the desk's symbol */
 	uint64_t ticks;
-	struct hist decide; /* ns from the handler's packet to the order's bytes queued */
-	struct hist venue;  /* ns from the message's own time to the order's bytes queued */
+	struct hist decide; /* ns from the beginning of the packet's turn to the order queued */
+	/* For who measures: a coroutine that is woken after an order is queued. */
+	bool stamps;
+	struct perch_ref stamper;
+	int64_t ordered_ns; /* when the turn of that order's packet began */
 };
 
 /* gateway_session.c: connect, let the link talk, and begin again. Coroutine. */

@@ -18,8 +18,13 @@ static void order(struct gateway *g, const struct desk_intent *i, const struct p
 		desk_kill(&g->desk);
 	if (g->store)
 		g->desk.ref_ceiling = seqstore_ceiling(g->store);
-	if (g->link->enter(g, i))
-		hist_record(&g->decide, perch_clock() - d->time_ns);
+	if (!g->link->enter(g, i))
+		return;
+	hist_record(&g->decide, perch_clock() - d->time_ns);
+	if (g->stamps) {
+		g->ordered_ns = d->time_ns;
+		perch_wake(g->engine, g->stamper, 0);
+	}
 }
 
 static void see(struct gateway *g, unsigned book, struct tick *now)

@@ -40,6 +40,7 @@ struct run {
 	uint64_t ticks, orders, late; /* late: sent more than 10 us after they were due */
 	struct hist answer;	      /* ns from due to the order read by the exchange */
 	struct hist decide;	      /* ns inside the gateway, see gateway.h */
+	struct hist on_wire; /* the same, until the turn is over: its transmit burst is part of it */
 };
 
 static struct sim {
@@ -63,6 +64,25 @@ static struct sim {
 } s;
 
 static struct gateway g;
+static struct hist on_wire; /* of the run that is on */
+
+/* ---- the gateway: until the order is sent ----------------------------------------------------- */
+
+/* Waits for the turn after that of an order: it begins when the transmit burst is done. */
+static void stamp(void *arg)
+{
+	int64_t began_ns;
+
+	(void)arg;
+	g.stamper = perch_me();
+	g.stamps = true;
+	while (perch_park(PERCH_FOREVER) >= 0) {
+		began_ns = g.ordered_ns;
+		if (perch_yield() < 0)
+			return;
+		hist_record(&on_wire, perch_now() - began_ns);
+	}
+}
 
 /* ---- the exchange: ticks -------------------------------------------------------------------- */
 
@@ -129,6 +149,8 @@ static void one_run(struct run *r)
 	r->ticks = s.ticks;
 	r->decide = g.decide; /* the gateway is quiet now */
 	memset(&g.decide, 0, sizeof(g.decide));
+	r->on_wire = on_wire;
+	memset(&on_wire, 0, sizeof(on_wire));
 }
 
 static void run_all(void *arg)
@@ -225,7 +247,7 @@ static void serve(struct perch_conn *c, void *arg)
 
 static void print_row(uint64_t times, const char *what, const struct hist *h)
 {
-	printf("%5" PRIu64 "x  %-34s %9" PRIu64 "  %8.2f %8.2f %8.2f %8.2f %9.2f\n", times, what,
+	printf("%5" PRIu64 "x  %-38s %9" PRIu64 "  %8.2f %8.2f %8.2f %8.2f %9.2f\n", times, what,
 		h->count, hist_mean(h) / 1e3, (double)hist_quantile(h, 0.5) / 1e3,
 		(double)hist_quantile(h, 0.99) / 1e3, (double)hist_quantile(h, 0.999) / 1e3,
 		(double)h->max / 1e3);
@@ -238,11 +260,13 @@ static void print_table(void)
 	printf("tick to trade over shared memory (net_memif), 1x = %" PRIu64
 	       " ticks/s, microseconds\n",
 		s.rate);
-	printf("%6s  %-34s %9s  %8s %8s %8s %8s %9s\n", "rate", "from -> to", "count", "mean",
+	printf("%6s  %-38s %9s  %8s %8s %8s %8s %9s\n", "rate", "from -> to", "count", "mean",
 		"p50", "p99", "p99.9", "max");
 	for (i = 0; i < s.n_runs; i++) {
 		print_row(s.runs[i].times, "tick due -> order at the exchange", &s.runs[i].answer);
 		print_row(s.runs[i].times, "packet's turn -> order queued", &s.runs[i].decide);
+		print_row(s.runs[i].times, "packet's turn -> order sent, turn over",
+			&s.runs[i].on_wire);
 		if (s.runs[i].orders < s.runs[i].ticks)
 			printf("%5" PRIu64 "x  %" PRIu64 " of %" PRIu64 " ticks had no order\n",
 				s.runs[i].times, s.runs[i].ticks - s.runs[i].orders,
@@ -317,6 +341,8 @@ static int run_both(void)
 		rc = perch_start(g.engine, 0, gateway_session, &g, 0);
 	if (rc == 0)
 		rc = perch_start(g.engine, 0, gateway_feed, &g, 0);
+	if (rc == 0)
+		rc = perch_start(g.engine, 0, stamp, NULL, 0);
 	if (rc == 0)
 		rc = -pthread_create(&thread, NULL, run_exchange, s.exchange);
 	if (rc < 0)

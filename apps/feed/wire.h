@@ -51,13 +51,27 @@ static inline void wire_put_be64(void *p, uint64_t v)
 	memcpy(p, &v, sizeof(v));
 }
 
-/* Of 0 to 8 bytes, of which the order is data: 0 bytes are 0. */
+/* Of 0 to 8 bytes, of which the order is data: 0 bytes are 0. The usual widths are one load. */
 static inline uint64_t wire_uint(const void *p, unsigned bytes, bool big_endian)
 {
 	const uint8_t *at = p;
 	uint64_t v = 0;
+	uint32_t v4;
+	uint16_t v2;
 	unsigned i;
 
+	switch (bytes) {
+	case 1: return *at;
+	case 2:
+		memcpy(&v2, p, sizeof(v2));
+		return big_endian ? __builtin_bswap16(v2) : v2;
+	case 4:
+		memcpy(&v4, p, sizeof(v4));
+		return big_endian ? __builtin_bswap32(v4) : v4;
+	case 8:
+		memcpy(&v, p, sizeof(v));
+		return big_endian ? __builtin_bswap64(v) : v;
+	}
 	for (i = 0; i < bytes; i++)
 		v |= (uint64_t)at[i] << 8 * (big_endian ? bytes - 1 - i : i);
 	return v;
@@ -68,6 +82,11 @@ static inline void wire_put_uint(void *p, unsigned bytes, bool big_endian, uint6
 	uint8_t *at = p;
 	unsigned i;
 
+	if (bytes == 8 || bytes == 4) {
+		v = big_endian ? __builtin_bswap64(v) >> (64 - 8 * bytes) : v;
+		memcpy(p, &v, bytes);
+		return;
+	}
 	for (i = 0; i < bytes; i++)
 		at[i] = (uint8_t)(v >> 8 * (big_endian ? bytes - 1 - i : i));
 }
