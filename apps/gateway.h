@@ -19,7 +19,7 @@
 #include "apps/trade/session.h"
 #include "apps/trade/strategy.h"
 
-enum { GATEWAY_LINES = 2, GATEWAY_FIX_BYTES = 4 * FIX_MESSAGE_MAX };
+enum { GATEWAY_LINES = 2, GATEWAY_FIX_BYTES = 4 * FIX_MESSAGE_MAX, GATEWAY_STAMPS = 4096 };
 
 struct gateway;
 
@@ -82,7 +82,8 @@ struct gateway {
 	/* For who measures: a coroutine that is woken after an order is queued. */
 	bool stamps;
 	struct perch_ref stamper;
-	int64_t ordered_ns; /* when the turn of that order's packet began */
+	int64_t ordered_ns[GATEWAY_STAMPS]; /* when the turns of those orders' packets began */
+	unsigned n_ordered;
 };
 
 /* gateway_session.c: connect, let the link talk, and begin again. Coroutine. */

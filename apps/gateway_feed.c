@@ -21,8 +21,8 @@ static void order(struct gateway *g, const struct desk_intent *i, const struct p
 	if (!g->link->enter(g, i))
 		return;
 	hist_record(&g->decide, perch_clock() - d->time_ns);
-	if (g->stamps) {
-		g->ordered_ns = d->time_ns;
+	if (g->stamps && g->n_ordered < GATEWAY_STAMPS) {
+		g->ordered_ns[g->n_ordered++] = d->time_ns;
 		perch_wake(g->engine, g->stamper, 0);
 	}
 }

@@ -68,19 +68,23 @@ static struct hist on_wire; /* of the run that is on */
 
 /* ---- the gateway: until the order is sent ----------------------------------------------------- */
 
-/* Waits for the turn after that of an order: it begins when the transmit burst is done. */
+/* Waits for the turn after that of an order: it begins when the transmit burst is done. Orders of
+ * that turn that it did not see yet are stamped a turn later. */
 static void stamp(void *arg)
 {
-	int64_t began_ns;
+	unsigned n, i;
 
 	(void)arg;
 	g.stamper = perch_me();
 	g.stamps = true;
 	while (perch_park(PERCH_FOREVER) >= 0) {
-		began_ns = g.ordered_ns;
+		n = g.n_ordered;
 		if (perch_yield() < 0)
 			return;
-		hist_record(&on_wire, perch_now() - began_ns);
+		for (i = 0; i < n; i++)
+			hist_record(&on_wire, perch_now() - g.ordered_ns[i]);
+		g.n_ordered -= n;
+		memmove(g.ordered_ns, g.ordered_ns + n, g.n_ordered * sizeof(g.ordered_ns[0]));
 	}
 }
 
