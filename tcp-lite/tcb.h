@@ -36,7 +36,7 @@ struct perch_tcb {
 	uint8_t timer : 4;     /* enum perch_tcp_timer: what timer_ns is for */
 	uint8_t keepalive : 1; /* RFC 9293 section 3.8.4, if nothing else is to be done */
 	uint8_t mtu_proven : 1; /* a segment of mss bytes has arrived: see tcp_mtu.c */
-	uint8_t tlp_asked : 1; /* all was acknowledged, a loss probe's copy perhaps not: tcp_rack.c */
+	uint8_t tlp_asked : 1; /* which copy of a loss probe came, is not known: tcp_rack.c */
 	uint8_t mtu_search : 1; /* mss was lowered by guess: it is tried whether more goes */
 	uint16_t marks;        /* enum perch_tcp_mark */
 

@@ -24,7 +24,7 @@ int perch_tcp_unlisten(struct perch_net *net, const struct perch_ip *laddr, uint
 /* What perch_tcp_listen was given for the listener of c; NULL for an active open. */
 void *perch_tcp_cookie(const struct perch_net *net, const struct perch_tcb *c);
 
-/* Active open from laddr:lport (both given; the caller picks the port, see below, for it knows RSS) to
+/* Active open from laddr:lport (both given; the caller picks the port, for it knows RSS) to
  * raddr:rport. The SYN leaves at the next perch_net_output. Later PERCH_FLOW_CONNECTED or
  * PERCH_FLOW_FAILED. Returns 0, -EADDRINUSE (that 4-tuple exists), -EADDRNOTAVAIL, -ENETUNREACH or
  * -ENOBUFS (max_flows are in use). */

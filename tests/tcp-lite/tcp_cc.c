@@ -429,7 +429,7 @@ static void idle_keeps(void)
 	talk_end();
 }
 
-/* ---- RFC 9438 section 4.7: who gets less than last time makes room for a new rival ------------ */
+/* ---- RFC 9438 section 4.7: who gets less than last time makes room ------------------------- */
 
 /* cwnd so many milliseconds after a loss at `at_cwnd`, with a round trip of 100 ms. */
 static uint32_t cubic_after(struct perch_tcb *c, uint32_t at_cwnd, int64_t ms)

@@ -328,7 +328,7 @@ static uint32_t ssthresh(void)
 	return talk.c->ssthresh;
 }
 
-/* The probe's ACK leaves nothing in flight: that one copy was lost shows only with the next data. */
+/* The probe's ACK leaves nothing in flight: that a copy was lost shows with the next data. */
 static void probe_repairs_the_last(void)
 {
 	sends("sackok", 1);
