@@ -775,7 +775,7 @@ def crash_of_a_long_day(lab):
     """The ring has gone round many times, its beginning is in the file, its end is not."""
     orders = ["add"] * 3 + ["cancel"] * 3 + ["query"] * 14000 + ["cancel"]
     source = lab.file("in.pcap", f.pcap([(T, f.arp(1, target=f.OURS))] + [
-        (T + i * 30000, f.udp(5000, 7, text.encode())) for i, text in enumerate(orders)]))
+        (T + i // 3 * 90000, f.udp(5000, 7, text.encode())) for i, text in enumerate(orders)]))
     rec = lab.file("day.pcapng")
     lab.replay(source, "--speed", "1x", app=("--", CRASHER), env={"PERCH_RECORD": str(rec)},
                status=1)
@@ -785,14 +785,28 @@ def crash_of_a_long_day(lab):
     check("died of Segmentation fault" in r.stderr, r.stdout + r.stderr)
     check(len(lived) > 10000 and [p for _, p in read(lab.file("again.pcapng"))] ==
           [p for _, p in lived], f"not those {len(lived)} packets")
-    # What the file has beyond the ring's beginning is there twice, and counts once.
-    rec.write_bytes(rec.read_bytes() + rec.read_bytes()[-5000:])
+    # What was being written when it died is in the ring, too, and counts once: half a turn of it.
+    in_file = rec.read_bytes()
+    rec.write_bytes(in_file + half_a_turn(pathlib.Path(f"{rec}.ring").read_bytes()))
     r = run(REPLAY, "--rx", rec, "--tx", lab.file("again.pcapng"), status=1)
     check("died of Segmentation fault" in r.stderr, r.stdout + r.stderr)
+    check([p for _, p in read(lab.file("again.pcapng"))] == [p for _, p in lived], "counted twice")
     # A file that lost its end cannot be gone on with from the ring.
-    rec.write_bytes(rec.read_bytes()[:1000000])
+    rec.write_bytes(in_file[:1000000])
     r = run(REPLAY, "--rx", rec, status=1)
     check("lacks what was before it at offset" in r.stderr and "died" not in r.stderr, r.stderr)
+
+
+def half_a_turn(ring, head=16384, page=4096):
+    """The ring's bytes from its tail to behind the first packet of a turn of several."""
+    tail = struct.unpack_from("<Q", ring, head + 64)[0]
+    size = struct.unpack_from("<Q", ring, 16)[0]
+    data = ring[head + page:head + page + size]
+    data = data[tail % size:] + data[:tail % size]
+    for at, kind, total in blocks(data):
+        if kind == 0x80706302 and struct.unpack_from("<I", data, at + 16)[0] > 1:
+            return data[:at + total + struct.unpack_from("<I", data, at + total + 4)[0]]
+    raise Fault("no turn in the ring had several packets")
 
 
 def damaged_recordings(lab):
