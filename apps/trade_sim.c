@@ -40,8 +40,7 @@ struct run {
 	uint64_t ticks, orders, late; /* late: sent more than 10 us after they were due */
 	struct hist answer;	      /* ns from due to the order read by the exchange */
 	struct hist decide;	      /* ns inside the gateway, see gateway.h */
-	struct hist
-		on_wire; /* the same, until the turn is over: its transmit burst is part of it */
+	struct hist on_wire;	      /* the same to the turn's end: its tx burst included */
 };
 
 static struct sim {
@@ -68,7 +67,6 @@ static struct gateway g;
 static struct hist on_wire; /* of the run that is on */
 
 /* ---- the gateway: until the order is sent ---------------------------------------------------- */
- */
 
 /* Waits for the turn after that of an order: it begins when the transmit burst is done. Orders of
  * that turn that it did not see yet are stamped a turn later. */
