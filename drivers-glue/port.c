@@ -360,19 +360,19 @@ static void end_on_interrupt_thread(void *arg)
 {
 	struct ending *e = arg;
 
+	if (e->port->started)
+		let_peer_finish(e->port);
 	end_device(e->port);
 	sem_post(&e->done);
 }
 
 /* EAL's interrupt thread takes a net_memif down by itself when the other end has gone, and knows no
- * lock against a close: so the close is made on that thread, where alarms run, and the two ends of
- * one may be closed in one process, one right after the other. */
+ * lock against a close or a last look at its rings: so both are made on that thread, where alarms
+ * run, and the two ends of one may be closed in one process, one right after the other. */
 static void end_memif(struct perch_port *p)
 {
 	struct ending e = {.port = p};
 
-	if (p->started)
-		let_peer_finish(p);
 	sem_init(&e.done, 0, 0);
 	if (rte_eal_alarm_set(1, end_on_interrupt_thread, &e) == 0)
 		while (sem_wait(&e.done) < 0)

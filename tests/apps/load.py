@@ -58,10 +58,12 @@ def load(server, *options, status=0, freeze=None, port="7"):
     process = subprocess.Popen(
         [APPS / "perch-load", "--no-pci", "-l", "0", *server.memory,
          f"--file-prefix=plc-{os.getpid()}", "--vdev", wire, "--",
-         "--ip", "10.99.0.11-10.99.0.14/24", "--idle", "backoff", "--quiet", "--json",
+         "--ip", "10.99.0.11-10.99.0.14/24", "--idle", "backoff", "--json",
+         *([] if freeze else ["--quiet"]),
          "--duration", "1", "--warm-up", "0", *options, "10.99.0.2", port],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if freeze:
+        process.stderr.readline()  # the first second has been measured
         freeze(server.process)
     out, err = process.communicate(timeout=40)
     assert process.returncode == status, (options, process.returncode, err, out[:700])
@@ -96,7 +98,6 @@ def a_stall_is_charged(server):
     """The server stops for a third of a second: so many requests were due meanwhile, and each of
     them waited. A closed loop would report a handful of slow ones."""
     def freeze(process):
-        time.sleep(1.0)  # EAL's start takes some of it
         process.send_signal(signal.SIGSTOP)
         time.sleep(0.35)
         process.send_signal(signal.SIGCONT)
