@@ -326,7 +326,7 @@ int perch_port_open(struct perch_port **out, const struct perch_port_config *cfg
  * and crashes if it is writing to them just then (DPDK 22.11): let it get rid of what it has. */
 static void let_peer_finish(struct perch_port *p)
 {
-	const unsigned step_us = 200, quiet_steps = 50, most_steps = 1000;
+	const unsigned step_us = 200, quiet_steps = 50, most_steps = 5000; /* 10 ms, 1 s */
 	struct rte_mbuf *pkts[PORT_BURST];
 	unsigned step, quiet = 0;
 	uint16_t n;
