@@ -63,7 +63,8 @@ def load(server, *options, status=0, freeze=None, port="7"):
          "--duration", "1", "--warm-up", "0", *options, "10.99.0.2", port],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if freeze:
-        process.stderr.readline()  # the first second has been measured
+        while "measuring" not in (line := process.stderr.readline()):
+            assert line, process.communicate()
         freeze(server.process)
     out, err = process.communicate(timeout=40)
     assert process.returncode == status, (options, process.returncode, err, out[:700])
