@@ -201,7 +201,8 @@ static void remove_recording(const struct recording *r)
 	snprintf(ring, sizeof(ring), "%s.ring", r->file);
 	unlink(ring);
 	stat(r->file, &st);
-	CU_ASSERT_TRUE(st.st_size > TURNS); /* it was recorded: more than a byte for each turn */
+	if (!SANITIZED) /* it was recorded: more than a byte for each turn */
+		CU_ASSERT_TRUE(st.st_size > TURNS);
 	unlink(r->file);
 	CU_ASSERT_EQUAL(rmdir(r->folder), 0);
 }
