@@ -75,12 +75,23 @@ static int take_ownership(struct perch_port *p, char *why, size_t why_bytes)
 	return 0;
 }
 
-static bool reads_file(const struct rte_eth_dev_info *dev)
+static bool has_arg(const struct rte_eth_dev_info *dev, const char *arg)
 {
 	const struct rte_devargs *args = rte_dev_devargs(dev->device);
 
-	return strcmp(dev->driver_name, "net_pcap") == 0 && args && args->args &&
-		strstr(args->args, "rx_pcap=");
+	return args && args->args && strstr(args->args, arg);
+}
+
+static bool reads_file(const struct rte_eth_dev_info *dev)
+{
+	return strcmp(dev->driver_name, "net_pcap") == 0 && has_arg(dev, "rx_pcap=");
+}
+
+/* The vdevs read what they send by the CPU; but a net_memif without copies shows its peer EAL's
+ * memory and no other. */
+static bool reads_anywhere(const struct rte_eth_dev_info *dev)
+{
+	return !perch_is_nic(dev->driver_name) && !has_arg(dev, "zero-copy=yes");
 }
 
 /* The key of Microsoft's RSS verification suite, which every NIC is tested with. */
@@ -238,8 +249,12 @@ static int configure(struct perch_port *p, const struct perch_port_config *cfg, 
 	choose_mac(p, mac);
 	p->info.numa_node = rte_eth_dev_socket_id(p->id);
 	p->info.reads_file = reads_file(&dev);
+	p->info.reads_anywhere = reads_anywhere(&dev);
+	p->info.gathers = dev.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 	p->copy_shared = strcmp(dev.driver_name, "net_ring") == 0;
 	p->info.offloads = cfg->no_offloads ? 0 : perch_offloads_choose(&dev, &conf);
+	if (p->info.gathers)
+		conf.txmode.offloads |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 	choose_queues(p, &dev, &conf);
 	p->info.hw_queues = p->hw_queues;
 	rc = rte_eth_dev_configure(p->id, p->hw_queues, p->hw_queues, &conf);

@@ -52,6 +52,8 @@ struct perch_port_info {
 	uint32_t offloads;   /* enum perch_port_offload, those in use */
 	int numa_node;
 	bool link_up;
+	bool gathers;        /* sends packets that lie in several pieces */
+	bool reads_anywhere; /* the pieces may be any memory of the process, not EAL's only */
 	bool reads_file;     /* net_pcap: its frames were addressed to whom the capture is of */
 };
 

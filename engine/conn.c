@@ -10,9 +10,12 @@
 
 #include "engine/address.h"
 #include "engine/lcore.h"
+#include "engine/memory.h"
+#include "engine/perch_mbuf.h"
 #include "sched/dump.h"
 #include "sched/family.h"
 #include "tcp-lite/ip.h"
+#include "tcp-lite/packet.h"
 #include "tcp-lite/tcp.h"
 
 enum conn_mark { /* perch_flow.user8 */
@@ -356,9 +359,26 @@ static bool send_on(struct perch_lcore *l, struct perch_tcb *t, const void *data
 	return true;
 }
 
-int64_t perch_write(struct perch_conn *c, const void *data, size_t len, int64_t deadline_ns)
+/* A write has taken n of the bytes that were left, or n is why not: wait until there is room for
+ * more. Returns 0 or why the whole must end. */
+static int wait_writable(struct perch_lcore *l, struct perch_tcb *t, int64_t n, int64_t deadline_ns)
 {
 	const int64_t pool_retry_ns = 1000000;
+	int rc;
+
+	if (n > 0)
+		return 0; /* only a write that takes nothing asks to be woken */
+	if (n == -ENOBUFS) /* the pool is empty: others must let go of packets first */
+		rc = wait_for(l, &t->flow, WRITER, RTE_MIN(deadline_ns, l->now_ns + pool_retry_ns));
+	else if (n < 0)
+		return (int)n;
+	else
+		rc = wait_for(l, &t->flow, WRITER, deadline_ns);
+	return rc == -ETIMEDOUT && l->now_ns < deadline_ns ? 0 : rc;
+}
+
+int64_t perch_write(struct perch_conn *c, const void *data, size_t len, int64_t deadline_ns)
+{
 	struct perch_lcore *l = perch_lcore_self;
 	struct perch_tcb *t = tcb_of(c);
 	const uint8_t *from = data;
@@ -373,20 +393,93 @@ int64_t perch_write(struct perch_conn *c, const void *data, size_t len, int64_t 
 	for (;;) {
 		n = perch_tcp_write(l->net, t, from + done,
 			(uint32_t)RTE_MIN(len - done, (size_t)UINT32_MAX));
-		if (n < 0 && n != -ENOBUFS)
-			return n;
 		done += n > 0 ? (size_t)n : 0;
-		if (done == len)
+		if (done == len && n >= 0)
 			return (int64_t)len;
-		if (n > 0)
-			continue; /* only a write that takes nothing asks to be woken */
-		if (n == -ENOBUFS) /* the pool is empty: others must let go of packets first */
-			rc = wait_for(l, &t->flow, WRITER,
-				RTE_MIN(deadline_ns, l->now_ns + pool_retry_ns));
-		else
-			rc = wait_for(l, &t->flow, WRITER, deadline_ns);
-		if (rc == -ETIMEDOUT && l->now_ns < deadline_ns)
-			rc = 0;
+		rc = wait_writable(l, t, n, deadline_ns);
+		if (rc < 0)
+			return rc;
+	}
+}
+
+int64_t perch_lend(struct perch_conn *c, struct perch_memory *m, size_t offset, size_t len,
+	int64_t deadline_ns)
+{
+	struct perch_lcore *l = perch_lcore_self;
+	struct perch_tcb *t = tcb_of(c);
+	size_t done = 0;
+	int64_t n;
+	int rc;
+
+	if (is_gone(t))
+		return -EBADF;
+	if (offset > m->bytes || len > m->bytes - offset)
+		return -EINVAL;
+	for (;;) {
+		n = perch_tcp_lend(l->net, t, &m->loan,
+			(const uint8_t *)m->loan.data + offset + done,
+			(uint32_t)RTE_MIN(len - done, (size_t)UINT32_MAX));
+		done += n > 0 ? (size_t)n : 0;
+		if (done == len && n >= 0)
+			return (int64_t)len;
+		rc = wait_writable(l, t, n, deadline_ns);
+		if (rc < 0)
+			return rc;
+	}
+}
+
+int perch_wait_acked(struct perch_conn *c, size_t left, int64_t deadline_ns)
+{
+	struct perch_tcb *t = tcb_of(c);
+	int rc = 0;
+
+	while (rc == 0) {
+		if (is_gone(t))
+			return -EBADF;
+		rc = perch_tcp_error(t);
+		if (rc == 0 && perch_tcp_unacked(t) <= left)
+			return 0;
+		if (rc == 0)
+			rc = wait_for(here(), &t->flow, WRITER, deadline_ns);
+	}
+	return rc;
+}
+
+/* ---- packets as they are -------------------------------------------------------------------- */
+
+struct rte_mbuf *perch_mbuf_alloc(void)
+{
+	return perch_net_alloc(perch_lcore_self->net);
+}
+
+int64_t perch_next_mbuf(struct perch_conn *c, struct rte_mbuf **out, int64_t deadline_ns)
+{
+	struct perch_tcb *t = tcb_of(c);
+	int rc = wait_readable(t, 1, deadline_ns);
+
+	*out = NULL;
+	if (rc <= 0)
+		return rc;
+	*out = perch_tcp_take_mbuf(perch_lcore_self->net, t);
+	return (*out)->data_len;
+}
+
+int64_t perch_write_mbuf(struct perch_conn *c, struct rte_mbuf *m, int64_t deadline_ns)
+{
+	struct perch_lcore *l = perch_lcore_self;
+	struct perch_tcb *t = tcb_of(c);
+	int64_t len = m->data_len;
+	int rc;
+
+	if (is_gone(t))
+		return -EBADF;
+	if (rte_pktmbuf_priv_size(m->pool) < PERCH_PKT_PRIV)
+		return -EINVAL;
+	for (;;) {
+		rc = perch_tcp_write_mbuf(l->net, t, m);
+		if (rc == 0)
+			return len;
+		rc = wait_writable(l, t, rc == -EAGAIN ? 0 : rc, deadline_ns);
 		if (rc < 0)
 			return rc;
 	}

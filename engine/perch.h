@@ -391,6 +391,36 @@ PERCH_API int perch_take(struct perch_conn *c, size_t n);
 PERCH_API int64_t perch_write(
 	struct perch_conn *c, const void *data, size_t len, int64_t deadline_ns);
 
+/* Wait until the peer has acknowledged all that was written to c, but for at most the last `left`
+ * bytes. Waits as a writer does: not beside one. Coroutine. Returns 0, -ETIMEDOUT, -ECANCELED, or
+ * why the connection is over. */
+PERCH_API int perch_wait_acked(struct perch_conn *c, size_t left, int64_t deadline_ns);
+
+/* Memory that is sent from where it lies, opened once and lent as often as one likes. The bytes
+ * stay the caller's to read; those that were lent must not change before they are acknowledged,
+ * which perch_wait_acked waits for, and the whole must stay until perch_memory_close has returned
+ * 0. A reset, an abort, a close and the end of the engine all give back what was lent; what is in
+ * the hands of the port comes back when it was sent. */
+struct perch_memory;
+
+/* own: memory of the caller's; or NULL, and so many bytes of EAL's are reserved, which every port
+ * can read: a NIC, and a net_memif without copies, take no other. Allocates. Control or coroutine.
+ * Returns 0, -EINVAL, -ENOMEM, or -ENOTSUP: the port cannot read own. */
+PERCH_API int perch_memory_open(
+	struct perch_memory **out, struct perch *e, void *own, size_t bytes);
+PERCH_API void *perch_memory_data(const struct perch_memory *m);
+/* How many segments refer to it now, waiting, not acknowledged or on their way. Any context. */
+PERCH_API uint32_t perch_memory_lent(const struct perch_memory *m);
+/* Control or coroutine. NULL is fine. Returns 0, or -EBUSY: some of it is lent. */
+PERCH_API int perch_memory_close(struct perch_memory *m);
+
+/* perch_write of len bytes from offset of m on, without a copy. For 2 KB and more at a time: each
+ * call begins a segment of its own. 60,000 segments at a time may refer to one memory; beyond that
+ * it waits (counted: tcp_loans_refused). A port that takes no packets in pieces gets copies. Any
+ * lcore's connections. Coroutine. Returns len, -EINVAL (not within m), or as perch_write. */
+PERCH_API int64_t perch_lend(struct perch_conn *c, struct perch_memory *m, size_t offset,
+	size_t len, int64_t deadline_ns);
+
 /* FIN after what is queued; reading goes on. Coroutine. */
 PERCH_API void perch_shutdown(struct perch_conn *c);
 

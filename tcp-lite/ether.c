@@ -12,12 +12,34 @@
 
 enum { VLAN_MASK = 0xfff }; /* the rest of a tag is priority */
 
+/* Headers in a buffer of their own, as senders of memory that is not theirs make them, are put in
+ * front of what follows. NULL: this is not such a frame. */
+static struct rte_mbuf *in_front_of_next(struct rte_mbuf *m)
+{
+	struct rte_mbuf *rest = m->next;
+
+	if (m->nb_segs != 2 || m->data_len > rest->data_len ||
+		m->data_len > rte_pktmbuf_headroom(rest) || rte_mbuf_refcnt_read(m) != 1 ||
+		rte_mbuf_refcnt_read(rest) != 1 || !RTE_MBUF_DIRECT(rest))
+		return NULL;
+	rest->pkt_len = rest->data_len;
+	memcpy(rte_pktmbuf_prepend(rest, m->data_len), rte_pktmbuf_mtod(m, const void *),
+		m->data_len);
+	rest->ol_flags = m->ol_flags & ~(RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL);
+	rest->vlan_tci = m->vlan_tci;
+	rest->port = m->port;
+	rte_pktmbuf_free_seg(m);
+	return rest;
+}
+
 /* Everything above reads headers and payload in one piece, so a frame in several is made one. */
 static struct rte_mbuf *in_one_piece(struct perch_net *net, struct rte_mbuf *m)
 {
-	struct rte_mbuf *whole;
 	uint32_t len = m->pkt_len;
+	struct rte_mbuf *whole = in_front_of_next(m);
 
+	if (whole)
+		return whole;
 	if (len - m->data_len <= rte_pktmbuf_tailroom(m) && rte_mbuf_refcnt_read(m) == 1 &&
 		RTE_MBUF_DIRECT(m)) {
 		rte_pktmbuf_linearize(m);

@@ -71,6 +71,29 @@ uint32_t perch_tcp_writable(const struct perch_net *net, const struct perch_tcb 
  * connection's error, -ENOTCONN before it is open, or -ENOBUFS (no packet buffer: try later). */
 int64_t perch_tcp_write(struct perch_net *net, struct perch_tcb *c, const void *data, uint32_t len);
 
+/* Memory of the layer above, whose users `shared` counts: one for each segment that refers to it,
+ * until that is acknowledged (or the connection is over) and no packet is on its way with it. */
+struct perch_tcp_loan {
+	const void *data;
+	rte_iova_t iova; /* of data; the memory is contiguous there, too */
+	struct rte_mbuf_ext_shared_info *shared; /* NULL: the port cannot read it: copies go */
+};
+
+/* perch_tcp_write without a copy: segments of their own refer to data, which lies in the loan and
+ * does not change until it is acknowledged. What is sent again may be a copy. -ENOBUFS also says
+ * that too many segments refer to the loan (counted). */
+int64_t perch_tcp_lend(struct perch_net *net, struct perch_tcb *c,
+	const struct perch_tcp_loan *loan, const void *data, uint32_t len);
+/* Queue m, whose data is payload in one piece that is nobody else's, with as much headroom in front
+ * as an mbuf of the net's pool has. Returns 0 and m is the net's; -EAGAIN (buffer full, wait for
+ * WRITABLE), -EINVAL, or as perch_tcp_write. */
+int perch_tcp_write_mbuf(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m);
+/* Take the first packet out of the receive queue; its data is payload. NULL: there is none. */
+struct rte_mbuf *perch_tcp_take_mbuf(struct perch_net *net, struct perch_tcb *c);
+
+/* Bytes that were written and are not acknowledged; WRITABLE tells of changes. */
+uint32_t perch_tcp_unacked(struct perch_tcb *c);
+
 /* Send on c what the last peek of `from` (which may be c) showed, n bytes at data, without copying
  * it: the packet moves from one queue to the other. It is then read in from, but stays in place
  * until perch_tcp_release(from). False: it cannot be done (it is not the whole packet, somebody
@@ -111,6 +134,7 @@ struct perch_tcp_counters {
 	uint64_t opened_active, opened_passive, accepted, closed, reset_sent, reset_received;
 	uint64_t segs_in, segs_out, bytes_in, bytes_out;
 	uint64_t forwarded; /* payloads sent on as they lay */
+	uint64_t lent, loans_refused; /* segments that refer to memory lent; too many did */
 	uint64_t retransmits, rto_fired, fast_retransmits, loss_probes, out_of_order, dup_acks_in;
 	uint64_t spurious_recoveries, zero_window_probes, challenge_acks;
 	uint64_t black_holes;         /* mss lowered: long segments vanish without a word */

@@ -87,6 +87,7 @@ enum perch_segment_flag { /* perch_pkt.tcp.flags */
 	SEG_AGAIN = 1u << 2,  /* outbox: sent more than once, so its ACK times nothing (Karn) */
 	SEG_FIN = 1u << 3,    /* inbox: the stream ends with it */
 	SEG_TRIAL = 1u << 4,  /* outbox: longer than mss, to see whether that goes */
+	SEG_LENT = 1u << 5,   /* outbox: its payload is not ours to add to: see perch_tcp_lend */
 };
 
 enum perch_outbox_phase {

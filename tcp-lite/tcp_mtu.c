@@ -148,7 +148,8 @@ static bool lengthen(struct perch_outbox *o, uint32_t bytes)
 	struct perch_pkt *p = perch_pkt(m), *q;
 	uint32_t n;
 
-	if (rte_mbuf_refcnt_read(m) > 1 || !RTE_MBUF_DIRECT(m) || p->tcp.off + bytes > m->buf_len)
+	if (rte_mbuf_refcnt_read(m) > 1 || (p->tcp.flags & SEG_LENT) ||
+		p->tcp.off + bytes > m->buf_len)
 		return false;
 	p->tcp.summed = false;
 	while (p->tcp.len < bytes) {

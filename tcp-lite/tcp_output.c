@@ -241,12 +241,36 @@ static struct rte_mbuf *copy_of(struct perch_net *net, struct rte_mbuf *m)
 	return copy;
 }
 
+/* In front of memory that is lent there is no room for headers: they get a packet of their own,
+ * with m behind it. */
+static struct rte_mbuf *behind_headers(struct perch_net *net, struct rte_mbuf *m)
+{
+	const struct perch_pkt *p = perch_pkt(m);
+	struct rte_mbuf *h;
+
+	if (rte_mbuf_refcnt_read(m) > 1)
+		return copy_of(net, m);
+	h = bare(net);
+	if (!h)
+		return NULL;
+	m->data_off = p->tcp.off;
+	m->data_len = (uint16_t)p->tcp.len;
+	m->next = NULL;
+	rte_mbuf_refcnt_set(m, 2);
+	h->next = m;
+	h->nb_segs = 2;
+	h->pkt_len = p->tcp.len;
+	return h;
+}
+
 /* m, or a copy, as a packet whose data is the payload, with a reference for the way. An ACK may
  * have cut it at an odd place, and headers are written as words. */
 static struct rte_mbuf *payload_of(struct perch_net *net, struct rte_mbuf *m)
 {
 	const struct perch_pkt *p = perch_pkt(m);
 
+	if (unlikely(!RTE_MBUF_DIRECT(m)))
+		return behind_headers(net, m);
 	if (unlikely(rte_mbuf_refcnt_read(m) > 1 || (p->tcp.off & 1)))
 		return copy_of(net, m);
 	m->data_off = p->tcp.off;

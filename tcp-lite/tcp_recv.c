@@ -551,6 +551,23 @@ void perch_tcp_consume(struct perch_net *net, struct perch_tcb *c, uint32_t n)
 	perch_tcp_was_read(net, c);
 }
 
+struct rte_mbuf *perch_tcp_take_mbuf(struct perch_net *net, struct perch_tcb *c)
+{
+	struct perch_inbox *in = c->inbox;
+	struct rte_mbuf *m = in ? in->head : NULL;
+
+	if (!m)
+		return NULL;
+	c->read_ns = perch_pkt(m)->time_ns;
+	in->head = perch_pkt(m)->next;
+	if (!in->head)
+		in->tail = NULL;
+	in->mbufs--;
+	in->bytes -= m->data_len;
+	perch_tcp_was_read(net, c);
+	return m;
+}
+
 void perch_tcp_was_read(struct perch_net *net, struct perch_tcb *c)
 {
 	tidy(net, c);

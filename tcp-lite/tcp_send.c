@@ -7,7 +7,10 @@
 #include "tcp-lite/cksum.h"
 #include "tcp-lite/tcp_inside.h"
 
-enum { SNDBUF_LEAST = 256 * 1024 };
+enum {
+	SNDBUF_LEAST = 256 * 1024,
+	LOANS_MAX = 60000, /* segments of one memory: DPDK counts them in 16 bits */
+};
 
 static uint32_t queued(const struct perch_tcb *c)
 {
@@ -29,6 +32,8 @@ static uint32_t tail_room(const struct perch_tcb *c)
 	if (!o || !o->unsent)
 		return 0;
 	p = perch_pkt(o->tail);
+	if (unlikely(p->tcp.flags & SEG_LENT))
+		return 0;
 	return capacity(c, o->tail) - RTE_MIN(p->tcp.len, capacity(c, o->tail));
 }
 
@@ -39,6 +44,13 @@ static uint32_t sndbuf(const struct perch_net *net, const struct perch_tcb *c)
 	uint32_t most = net->cfg.sndbuf_bytes, least = RTE_MIN(most, (uint32_t)SNDBUF_LEAST);
 
 	return RTE_MIN(RTE_MAX(2 * (uint64_t)c->cwnd, least), most);
+}
+
+uint32_t perch_tcp_unacked(struct perch_tcb *c)
+{
+	if (c->outbox)
+		c->marks |= TCB_WANTS_ROOM;
+	return queued(c);
 }
 
 uint32_t perch_tcp_writable(const struct perch_net *net, const struct perch_tcb *c)
@@ -126,16 +138,23 @@ static uint32_t fill(struct perch_net *net, struct perch_tcb *c, const uint8_t *
 	return done;
 }
 
-int64_t perch_tcp_write(struct perch_net *net, struct perch_tcb *c, const void *data, uint32_t len)
+/* May the layer above write? 0, or as perch_tcp_write. */
+static int may_write(const struct perch_tcb *c)
 {
-	uint32_t n, done;
-
 	if (c->state == PERCH_TCP_CLOSED)
-		return c->error ? -(int64_t)c->error : -EPIPE;
+		return c->error ? -(int)c->error : -EPIPE;
 	if (c->marks & TCB_FIN_QUEUED)
 		return -EPIPE;
-	if (!tcp_synchronized(c))
-		return -ENOTCONN;
+	return tcp_synchronized(c) ? 0 : -ENOTCONN;
+}
+
+int64_t perch_tcp_write(struct perch_net *net, struct perch_tcb *c, const void *data, uint32_t len)
+{
+	int rc = may_write(c);
+	uint32_t n, done;
+
+	if (rc < 0)
+		return rc;
 	n = RTE_MIN(len, perch_tcp_writable(net, c));
 	done = fill(net, c, data, n);
 	if (done > 0)
@@ -143,6 +162,91 @@ int64_t perch_tcp_write(struct perch_net *net, struct perch_tcb *c, const void *
 	if (done < len)
 		c->marks |= TCB_WANTS_ROOM;
 	return done == 0 && n > 0 ? -ENOBUFS : (int64_t)done;
+}
+
+/* ---- without a copy ------------------------------------------------------------------------- */
+
+/* A segment whose payload lies at data: it refers to that, or where it may not, holds a copy.
+ * Either way the stream is cut into the same segments. */
+static bool lend_segment(struct perch_net *net, struct perch_tcb *c,
+	const struct perch_tcp_loan *loan, const uint8_t *data, uint32_t len)
+{
+	struct rte_mbuf *m;
+	struct perch_pkt *p;
+
+	if (loan->shared && rte_mbuf_ext_refcnt_read(loan->shared) >= LOANS_MAX) {
+		net->tcp->counters.loans_refused++;
+		return false;
+	}
+	m = add_segment(net, c);
+	if (!m)
+		return false;
+	perch_pkt(m)->tcp.flags = SEG_LENT;
+	if (!loan->shared) {
+		append(c, data, len);
+		return true;
+	}
+	net->tcp->counters.lent++;
+	rte_mbuf_ext_refcnt_update(loan->shared, 1);
+	rte_pktmbuf_attach_extbuf(m, (void *)(uintptr_t)data,
+		loan->iova + (rte_iova_t)(data - (const uint8_t *)loan->data), (uint16_t)len,
+		loan->shared);
+	p = perch_pkt(m);
+	if (p->tcp.summed)
+		p->tcp.sum = perch_cksum_raw(data, len);
+	p->tcp.off = 0;
+	p->tcp.len = len;
+	c->outbox->end += len;
+	return true;
+}
+
+int64_t perch_tcp_lend(struct perch_net *net, struct perch_tcb *c,
+	const struct perch_tcp_loan *loan, const void *data, uint32_t len)
+{
+	uint32_t n = RTE_MIN(len, perch_tcp_writable(net, c)), done = 0, part;
+	bool starved = false;
+	int rc = may_write(c);
+
+	if (rc < 0)
+		return rc;
+	while (done < n && !starved) {
+		part = RTE_MIN(n - done, (uint32_t)c->mss);
+		if (c->outbox && (c->outbox->mbufs >= net->tcp->out_mbufs_max ||
+			(part < c->mss && n < len)))
+			break; /* full; where only the data ends a segment is shorter */
+		starved = !lend_segment(net, c, loan, (const uint8_t *)data + done, part);
+		done += starved ? 0 : part;
+	}
+	if (done > 0)
+		perch_tcb_touch(net, c);
+	if (done < len)
+		c->marks |= TCB_WANTS_ROOM;
+	return done == 0 && starved ? -ENOBUFS : (int64_t)done;
+}
+
+int perch_tcp_write_mbuf(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m)
+{
+	int rc = may_write(c);
+
+	if (rc < 0)
+		return rc;
+	if (m->data_len == 0 || m->nb_segs != 1 || m->data_off < PAYLOAD_OFF ||
+		rte_mbuf_refcnt_read(m) != 1 || !RTE_MBUF_DIRECT(m))
+		return -EINVAL;
+	if (perch_tcp_writable(net, c) == 0 ||
+		(c->outbox && c->outbox->mbufs >= net->tcp->out_mbufs_max)) {
+		c->marks |= TCB_WANTS_ROOM;
+		return -EAGAIN;
+	}
+	if (!c->outbox && !perch_outbox_new(net, c))
+		return -ENOBUFS;
+	perch_pkt(m)->tcp.summed = net->tcp->sums;
+	if (net->tcp->sums)
+		perch_pkt(m)->tcp.sum =
+			perch_cksum_raw(rte_pktmbuf_mtod(m, const void *), m->data_len);
+	link_segment(c, m, m->data_off, m->data_len);
+	perch_tcb_touch(net, c);
+	return 0;
 }
 
 /* A payload that is not larger than a segment of c, and would not find room in the last one: there
@@ -228,7 +332,7 @@ static bool fits_behind(const struct perch_tcb *c, const struct rte_mbuf *m,
 	return next != c->outbox->unsent && (q->tcp.flags & SEG_LOST) &&
 		p->tcp.len + q->tcp.len <= c->mss &&
 		p->tcp.off + p->tcp.len + q->tcp.len <= m->buf_len &&
-		rte_mbuf_refcnt_read(m) == 1 && RTE_MBUF_DIRECT(m);
+		rte_mbuf_refcnt_read(m) == 1 && !(p->tcp.flags & SEG_LENT);
 }
 
 void perch_tcp_gather(struct perch_tcb *c, struct rte_mbuf *m)

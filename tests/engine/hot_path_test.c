@@ -18,6 +18,7 @@
 #include <rte_common.h>
 #include <rte_cycles.h>
 
+#include "engine/perch_mbuf.h"
 #include "tests/engine/pair.h"
 #include "tests/suite.h"
 
@@ -33,11 +34,12 @@
 #define SANITIZED 0
 #endif
 
-enum { PORT = 7, CONNS = 16, WARM_UP = 20000, TURNS = 1000000 };
+enum { PORT = 7, PACKET_PORT = 8, LENT = 3000, CONNS = 16, WARM_UP = 20000, TURNS = 1000000 };
 enum { RECORDED_TURNS = TURNS / 10 }; /* they go to a disk */
 
 static volatile bool over;
-static volatile uint64_t echoes, datagrams;
+static volatile uint64_t echoes, datagrams, loans;
+static struct perch_memory *memory;
 
 static void echo(struct perch_conn *c, void *arg)
 {
@@ -62,6 +64,38 @@ static void client(void *arg)
 	while (!over && perch_write(c, "sixteen bytes..", 16, PERCH_FOREVER) == 16 &&
 		perch_read(c, back, sizeof(back), PERCH_FOREVER) == 16)
 		echoes = echoes + 1;
+	perch_hangup(c);
+}
+
+/* To and fro without a copy: lent memory there, packets as they are back. */
+static void packet_echo(struct perch_conn *c, void *arg)
+{
+	struct rte_mbuf *m;
+
+	(void)arg;
+	while (perch_next_mbuf(c, &m, PERCH_FOREVER) > 0)
+		if (perch_write_mbuf(c, m, PERCH_FOREVER) < 0) {
+			rte_pktmbuf_free(m);
+			break;
+		}
+}
+
+static void lender(void *arg)
+{
+	struct perch_bytes b = {NULL, 1};
+	struct perch_addr to;
+	struct perch_conn *c;
+	int64_t got;
+
+	(void)arg;
+	perch_addr_parse(PAIR_B4, PACKET_PORT, &to);
+	if (perch_dial(&to, NULL, &c, PERCH_FOREVER) < 0)
+		return;
+	while (!over && perch_lend(c, memory, 0, LENT, PERCH_FOREVER) == LENT) {
+		for (got = 0; got < LENT && b.len > 0; got += b.len)
+			b = perch_next(c, PERCH_FOREVER);
+		loans = loans + 1;
+	}
 	perch_hangup(c);
 }
 
@@ -97,6 +131,14 @@ static void udp_client(void *arg)
 	}
 }
 
+static void turn(struct pair *p, unsigned turns)
+{
+	while (turns-- > 0) {
+		perch_poll(p->a, 1);
+		perch_poll(p->b, 1);
+	}
+}
+
 static bool start(struct pair *p, const struct perch_config *cfg)
 {
 	int i;
@@ -104,19 +146,16 @@ static bool start(struct pair *p, const struct perch_config *cfg)
 	if (!pair_open(p, cfg))
 		return false;
 	perch_listen(p->b, NULL, PORT, echo, NULL);
+	perch_listen(p->b, NULL, PACKET_PORT, packet_echo, NULL);
+	if (perch_memory_open(&memory, p->a, NULL, LENT) < 0)
+		return false;
 	perch_start(p->b, 0, udp_server, NULL, 0);
 	perch_start(p->a, 0, udp_client, NULL, 0);
 	for (i = 0; i < CONNS; i++)
 		perch_start(p->a, 0, client, NULL, 0);
+	turn(p, 1000); /* only so many packets wait for one MAC address */
+	perch_start(p->a, 0, lender, NULL, 0);
 	return true;
-}
-
-static void turn(struct pair *p, unsigned turns)
-{
-	while (turns-- > 0) {
-		perch_poll(p->a, 1);
-		perch_poll(p->b, 1);
-	}
 }
 
 /* ---- no syscalls ---------------------------------------------------------------------------- */
@@ -126,7 +165,7 @@ static int turns_without_kernel(int report, const struct perch_config *cfg)
 {
 	struct pair p;
 	unsigned turns = cfg ? RECORDED_TURNS : TURNS;
-	uint64_t before[2], after[2];
+	uint64_t before[3], after[3];
 	scmp_filter_ctx filter;
 	ssize_t written;
 
@@ -135,6 +174,7 @@ static int turns_without_kernel(int report, const struct perch_config *cfg)
 	turn(&p, WARM_UP);
 	before[0] = echoes;
 	before[1] = datagrams;
+	before[2] = loans;
 	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(write), 0);
 	seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(exit_group), 0);
@@ -143,6 +183,7 @@ static int turns_without_kernel(int report, const struct perch_config *cfg)
 	turn(&p, turns);
 	after[0] = echoes - before[0];
 	after[1] = datagrams - before[1];
+	after[2] = loans - before[2];
 	written = write(report, after, sizeof(after));
 	_exit(written == sizeof(after) ? 0 : 4);
 }
@@ -150,7 +191,7 @@ static int turns_without_kernel(int report, const struct perch_config *cfg)
 static void without_kernel(const struct perch_config *cfg)
 {
 	unsigned turns = cfg ? RECORDED_TURNS : TURNS;
-	uint64_t done[2] = {0, 0};
+	uint64_t done[3] = {0, 0, 0};
 	int fds[2], status = 0;
 	pid_t child;
 
@@ -172,6 +213,7 @@ static void without_kernel(const struct perch_config *cfg)
 		printf("  a syscall was made: killed by signal %d\n", WTERMSIG(status));
 	CU_ASSERT_TRUE(done[0] > turns / 10); /* there was traffic */
 	CU_ASSERT_TRUE(done[1] > 10);
+	CU_ASSERT_TRUE(done[2] > turns / 100);
 }
 
 static void no_syscalls(void)

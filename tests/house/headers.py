@@ -47,6 +47,14 @@ def public(compiler, language, standard):
                         "-x", language, f"-std={standard}")
 
 
+def packets(compiler, language, standard):
+    """The header for those who know DPDK."""
+    needed(compiler)
+    flags = CLANG if compiler.startswith("clang") else ()
+    return compile_text(compiler, '#include "engine/perch_mbuf.h"\nint main(void) { return 0; }\n',
+                        "-x", language, f"-std={standard}", *flags, *dpdk(), "-I", PUBLIC.parent)
+
+
 def public_is_plain():
     allowed = {"stdbool.h", "stddef.h", "stdint.h"}
     for header in re.findall(r'#\s*include\s+[<"](.*?)[>"]', PUBLIC.read_text(encoding="utf-8")):
@@ -66,6 +74,8 @@ def cases():
             yield f"{house.name(header)} with {compiler}", job.result
         cxx = {"gcc": "g++", "clang": "clang++"}[compiler]
         yield f"perch.h as C11 with {compiler}", lambda c=compiler: public(c, "c", "c11")
+        yield f"perch_mbuf.h as C11 with {compiler}", lambda c=compiler: packets(c, "c", "gnu11")
+        yield f"perch_mbuf.h as C++17 with {cxx}", lambda c=cxx: packets(c, "c++", "gnu++17")
         for standard in ("c++11", "c++20"):
             yield f"perch.h as {standard} with {cxx}", \
                 lambda c=cxx, s=standard: public(c, "c++", s)

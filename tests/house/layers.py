@@ -44,10 +44,11 @@ def own_header_fault(folder, header):
     return None
 
 
-def system_header_fault(folder, header):
+def system_header_fault(folder, header, where):
     is_dpdk = header.startswith("rte_")
     if header == "perch.h":
-        return None if folder in ("apps", "tools") else "is for apps/ and tools/"
+        may = folder in ("apps", "tools") or "/perch_mbuf.h:" in where
+        return None if may else "is for apps/ and tools/"
     if is_dpdk and folder in ("sched", "apps", "tools"):
         return f"may not be used by {folder}/"
     if folder == "tcp-lite" and is_dpdk and header not in DATA_ONLY:
@@ -60,7 +61,8 @@ def system_header_fault(folder, header):
 def include_faults(folder):
     for path in house.files(folder, ".c", ".h", ".S"):
         for where, quoted, header in includes(path):
-            fault = (own_header_fault if quoted else system_header_fault)(folder, header)
+            fault = own_header_fault(folder, header) if quoted else \
+                system_header_fault(folder, header, where)
             if fault:
                 yield f"{where}: {header} {fault}"
 

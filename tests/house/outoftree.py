@@ -11,6 +11,8 @@ import house
 
 PROGRAM = house.ROOT / "tests/house/outoftree/program.c"
 CC = os.environ.get("CC", "cc").split()
+PACKETS = house.ROOT / "tests/house/outoftree/packets.c"
+PUBLIC = ("perch.h", "perch_mbuf.h")
 BESIDE_DPDK = ("-lrte_net_ring", "-lnuma", "-lpcap", "-lpthread")
 
 
@@ -89,11 +91,20 @@ def static(pc_dir, where):
 
 def contents(_, where):
     installed = {p.name for p in pathlib.Path(where).rglob("*") if not p.is_dir()}
-    for wanted in ("perch.h", "perch.pc", "libperch.a", "libperch.so"):
+    for wanted in (*PUBLIC, "perch.pc", "libperch.a", "libperch.so"):
         if wanted not in installed:
             yield f"{wanted} is not installed"
-    for header in (n for n in installed if n.endswith(".h") and n != "perch.h"):
+    for header in (n for n in installed if n.endswith(".h") and n not in PUBLIC):
         yield f"{header} is installed"
+
+
+def packets(pc_dir, where):
+    """Who knows DPDK includes the second header."""
+    fault = cc(pathlib.Path(where) / "packets", PACKETS, "-std=gnu11", *flags(pc_dir, "--cflags"),
+               *house.run("pkg-config", "--cflags", "libdpdk").stdout.split(),
+               *flags(pc_dir, "--libs"),
+               *house.run("pkg-config", "--libs", "libdpdk").stdout.split())
+    return [f"does not build: {fault}"] if fault else []
 
 
 def dpdk_is_private(pc_dir, _):
@@ -104,6 +115,7 @@ def dpdk_is_private(pc_dir, _):
 house.main("house outoftree", (
     ("what is installed", lambda: with_install(lambda p, w: list(contents(p, w)))),
     ("DPDK is private", lambda: with_install(dpdk_is_private)),
+    ("packets", lambda: with_install(packets)),
     ("shared", lambda: with_install(shared)),
     ("archive", lambda: with_install(archive)),
     ("static", lambda: with_install(static)),
