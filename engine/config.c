@@ -248,5 +248,6 @@ void perch_config_sched(const struct perch_config *cfg, struct perch_sched_confi
 		.private_bytes = cfg->private_stack_bytes,
 		.max_private = cfg->max_private_stacks,
 		.save_bytes = cfg->saved_stack_bytes,
+		.max_in_place = cfg->share_one_stack ? PERCH_SCHED_NONE_IN_PLACE : 0,
 	};
 }

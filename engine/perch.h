@@ -128,6 +128,8 @@ struct perch_config {
 	uint32_t max_memberships; /* perch_join: a socket, a group, a source; default 256 */
 	uint32_t mbufs;           /* packet buffers of 2 KB; default 16,384 */
 	uint32_t stack_bytes;     /* the stack that coroutines run on; default 256 KB */
+	bool share_one_stack;     /* all of them; default: the first 64 alive have one each, so that
+	                           * nothing is copied while they are few */
 	size_t saved_stack_bytes; /* for the stacks of those that wait; address space until it is
 	                           * touched; default 512 for each coroutine and some. Beyond it
 	                           * a wait returns -ENOMEM */

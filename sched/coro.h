@@ -28,6 +28,7 @@ typedef void (*perch_co_fn)(void *arg);
 #define PERCH_SCHED_NEVER INT64_MAX
 /* The id of no coroutine. Ids are dense: 0 .. max_co - 1, reused after a coroutine finished. */
 #define PERCH_CO_NONE UINT32_MAX
+#define PERCH_SCHED_NONE_IN_PLACE UINT32_MAX /* as max_in_place */
 
 enum perch_co_flags {
 	PERCH_CO_PRIVATE = 1u << 0, /* a stack of its own, whose addresses stay valid while parked */
@@ -38,6 +39,7 @@ struct perch_sched_config {     /* zero means default */
 	uint32_t stack_bytes;   /* the shared stack; default 256 KB */
 	uint32_t private_bytes; /* a private stack; default 64 KB */
 	uint32_t max_private;   /* private stacks; default 1,024 */
+	uint32_t max_in_place;  /* the first so many alive need not share; default 64 */
 	size_t save_bytes;      /* memory for the saved images of parked coroutines */
 	int numa_node;          /* placement hint + 1; 0 = anywhere */
 };
@@ -100,8 +102,6 @@ uint32_t perch_co_id(const struct perch_sched *s, const struct perch_co *co);
  * finished. */
 struct perch_co *perch_co_by_id(const struct perch_sched *s, uint32_t id);
 
-/* Does p point into the shared stack? What others write to must not. */
-bool perch_sched_on_stack(const struct perch_sched *s, const void *p);
 
 /* Prefetch what a wake of that id will touch; the wake prefetches what the resume will. So a burst
  * is dealt with in stages: prefetch all, wake all, run. Any id. */

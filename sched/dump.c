@@ -43,7 +43,8 @@ int perch_co_describe(const struct perch_sched *s, const struct perch_co *co,
 		.fn = co->fn,
 		.arg = co->arg,
 		.state = state_name(co),
-		.on_private = (co->flags & CO_OWN_STACK) != 0,
+		.on_private = FIBER_PRIVATE || (co->flags & PERCH_CO_PRIVATE) != 0,
+		.in_place = !FIBER_PRIVATE && (co->flags & CO_OWN_STACK) != 0,
 		.cancelled = (co->flags & CO_CANCELLED) != 0,
 		.live_bytes = (size_t)co->lines << STACK_LINE_BITS,
 		.peak_bytes = (size_t)co->peak_lines << STACK_LINE_BITS,
@@ -126,13 +127,14 @@ static void dump_one(struct perch_sched *s, struct perch_co *co, FILE *to)
 	perch_symbol_name(code_address(info.fn), name, sizeof(name));
 	fprintf(to, "coroutine %u %s %s(%p): stack %zu B, at most %zu B%s, ran %u times", info.id,
 		info.state, name, info.arg, info.live_bytes, info.peak_bytes,
-		info.on_private ? " (private)" : "", info.switches);
+		info.on_private ? " (private)" : info.in_place ? " (in place)" : "",
+		info.switches);
 	if (info.cycles > 0)
 		fprintf(to, ", %llu cycles", (unsigned long long)info.cycles);
 	if (info.deadline_ns != PERCH_SCHED_NEVER)
 		fprintf(to, ", until %lld ns", (long long)info.deadline_ns);
 	fprintf(to, "%s\n", info.cancelled ? ", cancelled" : "");
-	if (!info.on_private && info.peak_bytes > LARGE_BYTES)
+	if (!info.on_private && !info.in_place && info.peak_bytes > LARGE_BYTES)
 		fprintf(to, "    hint: it parks with more than %d B of stack; PERCH_CO_PRIVATE saves "
 			"copying them\n", LARGE_BYTES);
 }

@@ -16,7 +16,9 @@ struct perch_co_description {
 	perch_co_fn fn;         /* what it was started with */
 	void *arg;
 	const char *state;      /* "new", "ready", "running", "parked" */
-	bool on_private, cancelled;
+	bool on_private;        /* it asked for that */
+	bool in_place;          /* its stack is its own, for few are alive */
+	bool cancelled;
 	size_t live_bytes;      /* of its stack, at its last park */
 	size_t peak_bytes;      /* the most at any park */
 	uint32_t switches;      /* how often it ran */

@@ -30,7 +30,7 @@ enum co_flags {
 	CO_JOINING = 1u << 4,   /* waits for its children */
 	CO_ENDING = 1u << 5,    /* returned, but its children are alive: no cancel reaches it */
 	CO_CANCELLED = 1u << 6,
-	CO_OWN_STACK = 1u << 7, /* asked for one, or forced to */
+	CO_OWN_STACK = 1u << 7, /* a private one, or one in place */
 };
 
 /* The one cache line that a wake touches. */
@@ -40,7 +40,7 @@ struct perch_co {
 	void *arg;
 	int64_t deadline_ns; /* of its park */
 	void *parked_at;     /* the caller of its last park */
-	uint32_t home;       /* its save area (0: on the shared stack, or none), or its private slot */
+	uint32_t home;       /* its save area (0: on the shared stack, or none), or its own stack */
 	uint32_t next;       /* id: in the run queue, or in the list of free coroutines */
 	int32_t result;      /* what its park returns */
 	uint32_t switches;   /* how often it was resumed */
@@ -92,14 +92,22 @@ struct perch_sched {
 	uint32_t alive, alive_private;
 	uint32_t selects;          /* so many were begun: the case to try first */
 	uint32_t poisoned_lines;   /* PERCH_DEBUG: of the empty shared stack */
-	struct private_stacks private;
+	struct own_stacks in_place; /* of the first so many that are alive */
+	struct own_stacks private;
 	struct wait_node *waits;   /* PERCH_WAIT_CASES for each coroutine */
 	struct co_kin *kin;
-	struct fiber *fibers;      /* by private slot; sanitizer builds only */
+	struct fiber *fibers;      /* by id; sanitizer builds only */
 	struct fiber thread;
 	unsigned valgrind_id;
 	struct perch_sched_stats stats;
 };
+
+/* Where the stack of a CO_OWN_STACK is. */
+static inline const struct own_stacks *own_stacks(const struct perch_sched *s,
+						  const struct perch_co *co)
+{
+	return FIBER_PRIVATE || co->flags & PERCH_CO_PRIVATE ? &s->private : &s->in_place;
+}
 
 /* A function's address as the debugger and the dynamic linker want it. */
 static inline const void *code_address(perch_co_fn fn)

@@ -51,14 +51,14 @@ static bool in_guard(const struct perch_sched *s, const char *fault)
 	if (co == NULL)
 		return false;
 	if (co->flags & CO_OWN_STACK)
-		return perch_private_guards(&s->private, co->home, fault);
+		return perch_own_guards(own_stacks(s, co), co->home, fault);
 	return perch_shared_guards(&s->shared, fault);
 }
 
 static void report(const struct perch_sched *s)
 {
 	const struct perch_co *co = s->current;
-	bool own = co->flags & CO_OWN_STACK;
+	bool private = co->flags & PERCH_CO_PRIVATE, own = co->flags & CO_OWN_STACK;
 	char entry[256], line[512];
 	int n;
 
@@ -66,8 +66,8 @@ static void report(const struct perch_sched *s)
 	n = snprintf(line, sizeof(line),
 		     "perch: stack overflow in coroutine %u, started at %s: it used all %zu KB of %s\n",
 		     co_id(s, co), entry,
-		     (own ? s->private.stack_bytes : s->shared.bytes) >> 10,
-		     own ? "its private stack" : "the shared stack");
+		     (private ? s->private.stack_bytes : s->shared.bytes) >> 10,
+		     private ? "its private stack" : own ? "its stack" : "the shared stack");
 	if (write(STDERR_FILENO, line, (size_t)n) < 0)
 		return; /* nowhere to say so */
 }

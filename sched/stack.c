@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Stacks and the memory for saved images (see stack.h).
  *
- * Private stacks are mapped in plain pages with a guard page below each, not carved from huge
+ * Stacks with one owner are mapped in plain pages with a guard below each, not carved from huge
  * pages: whoever asks for one has large frames or shares addresses, so an overflow into the
  * neighbour would be the worst of bugs, and a huge page cannot hold a guard. Their tops are
  * coloured by an odd number of lines, because tops at equal offsets of a page fall into the same
@@ -17,10 +17,7 @@
 #include "sched/region.h"
 
 enum {
-	PAGE_BYTES = 4096,
-	SHARED_GUARD_BYTES = 64 << 10, /* costs nothing, and no usual frame leaps over it */
 	MERGE_WORTH = 64,        /* a merge pays when this part of the pool came back */
-	COLOURS = 31,            /* lines; at most half a page is given up to them */
 	MAX_GUARDED = 4096,      /* by mprotect: each guard costs two of 65,530 mappings */
 	GUARD_INSTALL = 102,     /* MADV_GUARD_INSTALL, Linux 6.13: guards without mappings */
 };
@@ -204,11 +201,11 @@ void perch_save_give(struct save_pool *p, uint32_t area, uint32_t lines)
 
 /* ---- guards ---- */
 
-static int guard(char *page, bool by_mapping)
+static int guard(char *from, size_t bytes, bool by_mapping)
 {
-	if (madvise(page, PAGE_BYTES, GUARD_INSTALL) == 0)
+	if (madvise(from, bytes, GUARD_INSTALL) == 0)
 		return 0;
-	return by_mapping ? mprotect(page, PAGE_BYTES, PROT_NONE) : 0;
+	return by_mapping ? mprotect(from, bytes, PROT_NONE) : 0;
 }
 
 /* ---- the shared stack ---- */
@@ -216,86 +213,114 @@ static int guard(char *page, bool by_mapping)
 int perch_shared_open(struct shared_stack *t, size_t bytes, int node)
 {
 	t->bytes = perch_region_round(bytes);
-	t->base = perch_region_stacks(t->bytes + SHARED_GUARD_BYTES, node);
+	t->base = perch_region_stacks(t->bytes + STACK_SHARED_GUARD, node);
 	if (t->base == NULL)
 		return -ENOMEM;
-	if (mprotect(t->base, SHARED_GUARD_BYTES, PROT_NONE) < 0) {
+	if (mprotect(t->base, STACK_SHARED_GUARD, PROT_NONE) < 0) {
 		perch_shared_close(t);
 		return -ENOMEM;
 	}
-	t->top = t->base + SHARED_GUARD_BYTES + t->bytes;
+	t->top = t->base + STACK_SHARED_GUARD + t->bytes;
 	return 0;
 }
 
 void perch_shared_close(struct shared_stack *t)
 {
-	perch_region_unmap(t->base, t->bytes + SHARED_GUARD_BYTES);
+	perch_region_unmap(t->base, t->bytes + STACK_SHARED_GUARD);
 }
 
 bool perch_shared_guards(const struct shared_stack *t, const char *p)
 {
-	return p >= t->base && p < t->base + SHARED_GUARD_BYTES;
+	return p >= t->base && p < t->base + STACK_SHARED_GUARD;
 }
 
-/* ---- private stacks ---- */
+/* ---- stacks with one owner ---- */
 
-static size_t private_mapping(const struct private_stacks *t)
+static size_t own_mapping(const struct own_stacks *t)
 {
 	return t->max * t->stride;
 }
 
-int perch_private_open(struct private_stacks *t, uint32_t max, size_t bytes, bool guards, int node)
+static int guard_all(const struct own_stacks *t)
 {
 	uint32_t i;
 
+	for (i = 0; i < t->max; i++)
+		if (guard(t->base + i * t->stride, t->guard_bytes, t->max <= MAX_GUARDED) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+int perch_own_open(struct own_stacks *t, uint32_t max, size_t bytes, size_t guard_bytes, int node)
+{
 	memset(t, 0, sizeof(*t));
 	t->max = max;
-	t->stack_bytes = perch_region_round(bytes + COLOURS * STACK_LINE);
-	t->stride = t->stack_bytes + PAGE_BYTES;
-	t->base = perch_region_stacks(private_mapping(t), node);
+	t->guard_bytes = guard_bytes;
+	t->stack_bytes = perch_region_round(bytes + (STACK_COLOURS - 1) * STACK_LINE);
+	t->stride = t->stack_bytes + guard_bytes;
+	if (max == 0)
+		return 0;
+	if (own_mapping(t) >> STACK_LINE_BITS > UINT32_MAX)
+		return -ENOMEM;
+	t->base = perch_region_stacks(own_mapping(t), node);
 	t->free = perch_region_map(max * sizeof(*t->free), node);
-	if (t->base == NULL || t->free == NULL)
-		goto no_memory;
-	for (i = 0; guards && i < max; i++)
-		if (guard(t->base + i * t->stride, max <= MAX_GUARDED) < 0)
-			goto no_memory;
+	if (t->base == NULL || t->free == NULL || (guard_bytes > 0 && guard_all(t) < 0)) {
+		perch_own_close(t);
+		return -ENOMEM;
+	}
 	return 0;
-no_memory:
-	perch_private_close(t);
-	return -ENOMEM;
 }
 
-void perch_private_close(struct private_stacks *t)
+void perch_own_close(struct own_stacks *t)
 {
 	perch_region_unmap(t->free, t->max * sizeof(*t->free));
-	perch_region_unmap(t->base, private_mapping(t));
+	perch_region_unmap(t->base, own_mapping(t));
 }
 
-int64_t perch_private_take(struct private_stacks *t)
+/* Its top is coloured. */
+static uint32_t name_of(const struct own_stacks *t, uint32_t i)
+{
+	size_t end = (i + 1) * t->stride;
+
+	return (uint32_t)(end >> STACK_LINE_BITS) - i * 5 % STACK_COLOURS;
+}
+
+uint32_t perch_own_take(struct own_stacks *t)
 {
 	if (t->free_count > 0)
 		return t->free[--t->free_count];
-	return t->fresh < t->max ? (int64_t)t->fresh++ : STACK_SLOT_NONE;
+	return t->fresh < t->max ? name_of(t, t->fresh++) : 0;
 }
 
-void perch_private_give(struct private_stacks *t, uint32_t slot)
+void perch_own_give(struct own_stacks *t, uint32_t stack)
 {
-	t->free[t->free_count++] = slot;
+	t->free[t->free_count++] = stack;
 }
 
-char *perch_private_low(const struct private_stacks *t, uint32_t slot)
+static char *guard_of(const struct own_stacks *t, uint32_t stack)
 {
-	return t->base + slot * t->stride + PAGE_BYTES;
+	size_t inside = ((size_t)stack << STACK_LINE_BITS) - 1;
+
+	return t->base + inside / t->stride * t->stride;
 }
 
-char *perch_private_top(const struct private_stacks *t, uint32_t slot)
+char *perch_own_low(const struct own_stacks *t, uint32_t stack)
 {
-	return t->base + (slot + 1) * t->stride - (slot * 5 % COLOURS) * STACK_LINE;
+	return guard_of(t, stack) + t->guard_bytes;
 }
 
-bool perch_private_guards(const struct private_stacks *t, uint32_t slot, const char *p)
+bool perch_own_guards(const struct own_stacks *t, uint32_t stack, const char *p)
 {
-	const char *guard_page = t->base + slot * t->stride;
+	return p >= guard_of(t, stack) && p < perch_own_low(t, stack);
+}
 
-	return p >= guard_page && p < guard_page + PAGE_BYTES;
+void perch_own_trim(struct own_stacks *t)
+{
+	uint32_t i;
+
+	for (i = 0; i < t->free_count; i++) {
+		char *low = perch_own_low(t, t->free[i]);
+
+		perch_region_drop(low, low + t->stack_bytes);
+	}
 }

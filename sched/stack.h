@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Stacks: the shared one of an lcore, the saved images of those who left it, and private ones.
+ * Stacks: the shared one of an lcore, the saved images of those who left it, and pools of stacks
+ * that have one owner at a time.
  *
- * Exactly one coroutine occupies the shared stack. It stays when it parks, and is moved out (its
+ * At most one coroutine occupies the shared stack. It stays when it parks, and is moved out (its
  * live bytes, whole 64-byte lines) only when another must run there: a flow that gets several
  * packets in a row never copies. When the image that comes in has as many lines as the one that
  * goes out, the two change places and nothing is allocated.
@@ -17,7 +18,9 @@ enum {
 	STACK_LINE = 64,           /* bytes; images are made of whole lines */
 	STACK_LINE_BITS = 6,
 	STACK_MAX_LINES = UINT16_MAX,
-	STACK_SLOT_NONE = -1,
+	STACK_COLOURS = 64,        /* lines that tops are apart: see stack.c */
+	STACK_PAGE = 4096,
+	STACK_SHARED_GUARD = 64 << 10, /* costs nothing, and no usual frame leaps over it */
 };
 
 /* Memory for saved images. An area is named by its first line, plus 1; 0 = none. */
@@ -33,14 +36,16 @@ struct save_pool {
 	uint64_t *idle;     /* per line: a bit, used by a merge */
 };
 
-/* Stacks of a fixed size in one mapping, each above a guard page. */
-struct private_stacks {
+/* Stacks of a fixed size in one mapping, each above a guard, each with one owner. A stack is named
+ * by the line in the mapping where it begins; 0 = none. */
+struct own_stacks {
 	char *base;
 	size_t stride;       /* from one stack to the next, guard included */
 	size_t stack_bytes;
-	uint32_t max, fresh; /* slots from `fresh` on were never used */
+	size_t guard_bytes;
+	uint32_t max, fresh; /* those from `fresh` on were never used */
 	uint32_t free_count;
-	uint32_t *free;      /* LIFO of slots */
+	uint32_t *free;      /* LIFO */
 };
 
 struct shared_stack {
@@ -68,13 +73,19 @@ int perch_shared_open(struct shared_stack *t, size_t bytes, int node);
 void perch_shared_close(struct shared_stack *t);
 bool perch_shared_guards(const struct shared_stack *t, const char *p); /* is p in its guard? */
 
-int perch_private_open(struct private_stacks *t, uint32_t max, size_t bytes, bool guards, int node);
-void perch_private_close(struct private_stacks *t);
-int64_t perch_private_take(struct private_stacks *t); /* a slot, or STACK_SLOT_NONE */
-void perch_private_give(struct private_stacks *t, uint32_t slot);
-/* The lowest usable byte, and where a slot's first frame begins. */
-char *perch_private_low(const struct private_stacks *t, uint32_t slot);
-char *perch_private_top(const struct private_stacks *t, uint32_t slot);
-bool perch_private_guards(const struct private_stacks *t, uint32_t slot, const char *p);
+/* guard_bytes may be 0: no guards. */
+int perch_own_open(struct own_stacks *t, uint32_t max, size_t bytes, size_t guard_bytes, int node);
+void perch_own_close(struct own_stacks *t);
+uint32_t perch_own_take(struct own_stacks *t); /* 0 = none left */
+void perch_own_give(struct own_stacks *t, uint32_t stack);
+void perch_own_trim(struct own_stacks *t); /* the pages of free ones go back to the kernel */
+bool perch_own_guards(const struct own_stacks *t, uint32_t stack, const char *p);
+char *perch_own_low(const struct own_stacks *t, uint32_t stack); /* the lowest usable byte */
+
+/* Where its first frame begins. */
+static inline char *own_top(const struct own_stacks *t, uint32_t stack)
+{
+	return t->base + ((size_t)stack << STACK_LINE_BITS);
+}
 
 #endif

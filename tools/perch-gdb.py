@@ -12,6 +12,7 @@ import gdb
 
 LINE = 64
 STATES = ["free", "new", "ready", "running", "parked", "finished"]
+PRIVATE = 0x01
 OWN_STACK = 0x80
 CANCELLED = 0x40
 # Where the switch leaves the frame pointer and the address to go on from: see sched/switch.h.
@@ -47,7 +48,7 @@ def describe(i, co):
     flags = int(co["flags"])
     notes = []
     if flags & OWN_STACK:
-        notes.append("private stack")
+        notes.append("private stack" if flags & PRIVATE else "in place")
     if flags & CANCELLED:
         notes.append("cancelled")
     return "coroutine %d %s %s(%s) %d B%s" % (

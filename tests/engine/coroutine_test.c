@@ -591,7 +591,7 @@ static void saved_stacks_are_limited(void)
 	suite_skip("sanitizer builds save no stacks");
 	return;
 #endif
-	open_pair(&cfg);
+	open_pair(&cfg); /* whose first side has all share one stack */
 	for (i = 0; i < 30; i++)
 		perch_start(pair.a, 0, refused_wait, &f, 0);
 	pair_turn(&pair, NULL, 20);

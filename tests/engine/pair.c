@@ -51,7 +51,7 @@ static bool open_one(struct perch **e, const struct perch_config *cfg, const cha
 bool pair_open(struct pair *p, const struct perch_config *cfg)
 {
 	static unsigned n; /* names of ring ports are the process's */
-	struct perch_config quiet = cfg ? *cfg : (struct perch_config){0};
+	struct perch_config first = cfg ? *cfg : (struct perch_config){0};
 	char a[32], b[32];
 
 	memset(p, 0, sizeof(*p));
@@ -61,8 +61,9 @@ bool pair_open(struct pair *p, const struct perch_config *cfg)
 	snprintf(b, sizeof(b), "net_ring_b%u", n++);
 	if (perch_vdev_ring_pair(a, b, 1024) < 0)
 		return false;
-	quiet.record = NULL; /* b alone has the file */
-	return open_one(&p->a, &quiet, a, PAIR_A4 "/24", PAIR_A6 "/64") &&
+	first.record = NULL; /* b alone has the file */
+	first.share_one_stack = true; /* so that copied stacks are tested, and those in place */
+	return open_one(&p->a, &first, a, PAIR_A4 "/24", PAIR_A6 "/64") &&
 		open_one(&p->b, cfg, b, PAIR_B4 "/24", PAIR_B6 "/64");
 }
 

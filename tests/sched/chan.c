@@ -24,7 +24,8 @@ static void run_dry(void)
 
 static void open_case(uint32_t capacity)
 {
-	struct perch_sched_config cfg = {.max_co = 256, .max_private = 1};
+	struct perch_sched_config cfg = {.max_co = 256, .max_private = 1,
+					 .max_in_place = PERCH_SCHED_NONE_IN_PLACE};
 
 	CU_ASSERT_EQUAL_FATAL(perch_sched_open(&s, &cfg), 0);
 	CU_ASSERT_EQUAL_FATAL(perch_co_chan_open(&ch, s, sizeof(int), capacity), 0);

@@ -14,11 +14,25 @@
 
 #define NEVER PERCH_SCHED_NEVER
 
+#ifdef PERCH_DEBUG
+enum { STACKS_CHECKED = 1 };
+#else
+enum { STACKS_CHECKED = 0 };
+#endif
+
+/* How many stacks stay in place where a case does not care: all cases run with none and with 64. */
+#ifndef IN_PLACE
+#define IN_PLACE PERCH_SCHED_NONE_IN_PLACE
+#endif
+
 static struct perch_sched *open_sched(const struct perch_sched_config *cfg)
 {
+	struct perch_sched_config c = *cfg;
 	struct perch_sched *s = NULL;
 
-	CU_ASSERT_EQUAL_FATAL(perch_sched_open(&s, cfg), 0);
+	if (c.max_in_place == 0)
+		c.max_in_place = IN_PLACE;
+	CU_ASSERT_EQUAL_FATAL(perch_sched_open(&s, &c), 0);
 	return s;
 }
 
@@ -469,6 +483,50 @@ static void private_addresses_stay(void)
 
 /* ---- refusals ---- */
 
+/* Two stay where they are, the others move out for each other; a place that was left is taken. */
+static void the_first_stay_in_place(void)
+{
+	struct perch_sched_config cfg = {.max_co = 8, .max_private = 1, .max_in_place = 2};
+	struct perch_sched *s = open_sched(&cfg);
+	struct shared_address sh[6];
+	struct perch_co *co[6];
+	int i;
+
+	if (FIBER_PRIVATE || STACKS_CHECKED) {
+		perch_sched_close(s);
+		suite_skip("sanitizer and debug builds have none in place");
+		return;
+	}
+	for (i = 0; i < 6; i++)
+		sh[i] = (struct shared_address){.s = s};
+	for (i = 0; i < 4; i++)
+		co[i] = perch_co_spawn(s, lends_address, &sh[i], 0);
+	run_dry(s);
+	CU_ASSERT(sh[0].where != sh[1].where && sh[0].where != sh[2].where);
+	CU_ASSERT(sh[1].where != sh[2].where);
+	CU_ASSERT((sh[0].where - sh[1].where) % (4096 / (int)sizeof(int)) != 0); /* coloured */
+	CU_ASSERT_PTR_EQUAL(sh[2].where, sh[3].where);
+	CU_ASSERT(stats_of(s).saved_bytes >= 64 && stats_of(s).saved_bytes < 1024);
+	*sh[1].where = 7;
+	perch_co_wake(s, co[1], 0);
+	run_dry(s);
+	CU_ASSERT_EQUAL(sh[1].seen, 7);
+	perch_sched_trim(s); /* drops only the place that nobody has */
+	for (i = 4; i < 6; i++)
+		co[i] = perch_co_spawn(s, lends_address, &sh[i], 0);
+	run_dry(s);
+	CU_ASSERT_PTR_EQUAL(sh[4].where, sh[1].where);
+	CU_ASSERT_PTR_EQUAL(sh[5].where, sh[3].where);
+	for (i = 0; i < 6; i++)
+		if (i != 1)
+			perch_co_wake(s, co[i], 0);
+	run_dry(s);
+	for (i = 0; i < 6; i++)
+		CU_ASSERT_EQUAL(sh[i].seen, i == 1 ? 7 : 1);
+	CU_ASSERT_EQUAL(stats_of(s).alive, 0);
+	perch_sched_close(s);
+}
+
 static void refuses_nonsense(void)
 {
 	struct perch_sched_config small = {.stack_bytes = 100}, priv = {.private_bytes = 1};
@@ -527,7 +585,8 @@ static void parks_until_refused(void *arg)
 /* Room for a few images only: the rest are told so at once, and nothing is corrupted. */
 static void refuses_without_save_memory(void)
 {
-	struct perch_sched_config cfg = {.max_co = 64, .save_bytes = 4096};
+	struct perch_sched_config cfg = {.max_co = 64, .save_bytes = 4096,
+					 .max_in_place = PERCH_SCHED_NONE_IN_PLACE};
 	struct scene sc = {.s = open_sched(&cfg)};
 	int i;
 
@@ -546,7 +605,8 @@ static void refuses_without_save_memory(void)
 /* Small images fill the memory and leave it in pieces; a large one fits after all. */
 static void save_memory_merges(void)
 {
-	struct perch_sched_config cfg = {.max_co = 4096, .save_bytes = 400 << 10};
+	struct perch_sched_config cfg = {.max_co = 4096, .save_bytes = 400 << 10,
+					 .max_in_place = PERCH_SCHED_NONE_IN_PLACE};
 	struct perch_sched *s = open_sched(&cfg);
 	struct scene sc = {.s = s};
 	struct diver deep[2] = {{.s = s, .id = 1, .depth = 700, .rounds = 1}, /* over 100 KB */
@@ -592,6 +652,7 @@ int main(int argc, char **argv)
 		{"many stacks survive", many_stacks_survive},
 		{"a deep stack", deep_stack},
 		{"private addresses stay", private_addresses_stay},
+		{"the first stay in place", the_first_stay_in_place},
 		{"refuses nonsense", refuses_nonsense},
 		{"refuses over max_co", refuses_over_max_co},
 		{"refuses over max_private", refuses_over_max_private},

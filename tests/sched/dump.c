@@ -18,11 +18,19 @@
 
 #define NEVER PERCH_SCHED_NEVER
 
+#ifdef PERCH_DEBUG
+enum { STACKS_CHECKED = 1 };
+#else
+enum { STACKS_CHECKED = 0 };
+#endif
+
 static struct perch_sched *s;
+
+static uint32_t in_place = PERCH_SCHED_NONE_IN_PLACE;
 
 static void open_case(void)
 {
-	struct perch_sched_config cfg = {.max_co = 16, .max_private = 4};
+	struct perch_sched_config cfg = {.max_co = 16, .max_private = 4, .max_in_place = in_place};
 
 	CU_ASSERT_EQUAL_FATAL(perch_sched_open(&s, &cfg), 0);
 }
@@ -158,6 +166,13 @@ static void dump_of_shared_stacks(void)
 	dump_backtraces_everybody(0);
 }
 
+static void dump_of_stacks_in_place(void)
+{
+	in_place = 1; /* the others share */
+	dump_backtraces_everybody(0);
+	in_place = PERCH_SCHED_NONE_IN_PLACE;
+}
+
 static void dump_of_private_stacks(void)
 {
 	dump_backtraces_everybody(PERCH_CO_PRIVATE);
@@ -247,6 +262,9 @@ static void overflow_names_its_coroutine(void)
 	overflow_is_reported(0, false, "the shared stack");
 	overflow_is_reported(0, true, "the shared stack");
 	overflow_is_reported(PERCH_CO_PRIVATE, false, "its private stack");
+	in_place = 1;
+	overflow_is_reported(0, false, STACKS_CHECKED ? "the shared stack" : "256 KB of its stack");
+	in_place = PERCH_SCHED_NONE_IN_PLACE;
 }
 
 static void overflow_handler_is_put_back(void)
@@ -318,6 +336,7 @@ int main(int argc, char **argv)
 	static const struct suite_case cases[] = {
 		{"info tells", info_tells},
 		{"dump of shared stacks", dump_of_shared_stacks},
+		{"dump of stacks in place", dump_of_stacks_in_place},
 		{"dump of private stacks", dump_of_private_stacks},
 		{"symbols have names", symbols_have_names},
 		{"an overflow names its coroutine", overflow_names_its_coroutine},

@@ -21,6 +21,7 @@ expect() { # how many lines match
 expect 6 '^coroutine [0-9]+ parked handler\('
 expect 2 '^coroutine [0-9]+ new handler'
 expect 2 'private stack'
+expect 2 'in place'
 expect 3 '^#[0-9]+ .*perch_co_park \(s='
 expect 9 '^#[0-9]+ .* inner \('
 expect 3 '^#[0-9]+ .* handler \(arg='

@@ -31,7 +31,7 @@ __attribute__((noinline)) void stop_here(struct perch_sched *s)
 
 int main(void)
 {
-	struct perch_sched_config cfg = {.max_co = 8, .max_private = 1};
+	struct perch_sched_config cfg = {.max_co = 8, .max_private = 1, .max_in_place = 1};
 	struct perch_co *co[4];
 	int i;
 

@@ -17,7 +17,8 @@ enum { SENDERS = 3, LETTERS = 20000 };
 
 static struct perch_sched *open_sched(void)
 {
-	struct perch_sched_config cfg = {.max_co = 64, .max_private = 1};
+	struct perch_sched_config cfg = {.max_co = 64, .max_private = 1,
+					 .max_in_place = PERCH_SCHED_NONE_IN_PLACE};
 	struct perch_sched *s = NULL;
 
 	CU_ASSERT_EQUAL_FATAL(perch_sched_open(&s, &cfg), 0);

@@ -41,7 +41,8 @@ static struct perch_co *start(struct waiter *w)
 
 static void open_case(void)
 {
-	struct perch_sched_config cfg = {.max_co = 4, .max_private = 1};
+	struct perch_sched_config cfg = {.max_co = 4, .max_private = 1,
+					 .max_in_place = PERCH_SCHED_NONE_IN_PLACE};
 
 	CU_ASSERT_EQUAL_FATAL(perch_sched_open(&s, &cfg), 0);
 }
