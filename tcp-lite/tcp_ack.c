@@ -9,11 +9,13 @@ enum { DELACK_MOST_MS = 500 }; /* RFC 1122 section 4.2.3.2 */
 
 /* The front of m has arrived, the rest has not. Only the description changes: the port may still
  * be reading m itself. */
-static void trim_front(struct perch_outbox *o, struct rte_mbuf *m, uint32_t ack)
+static void trim_front(struct perch_outbox *o, struct perch_tcp_ack *a, struct rte_mbuf *m)
 {
 	struct perch_pkt *p = perch_pkt(m);
-	uint32_t bytes = ack - p->tcp.seq;
+	uint32_t ack = a->s->ack, bytes = ack - p->tcp.seq;
 
+	if (!(p->tcp.flags & SEG_SACKED))
+		a->delivered += bytes;
 	perch_outbox_forget(o, m, bytes);
 	p->tcp.seq = ack;
 	p->tcp.len -= bytes;
@@ -57,7 +59,7 @@ static void take_acked(const struct perch_net *net, struct perch_tcb *c, struct 
 
 	while ((m = o->head) && m != o->unsent && seq_lt(perch_pkt(m)->tcp.seq, a->s->ack)) {
 		if (seq_gt(perch_pkt(m)->tcp.seq + perch_pkt(m)->tcp.len, a->s->ack)) {
-			trim_front(o, m, a->s->ack);
+			trim_front(o, a, m);
 			break;
 		}
 		take_one(net, c, a, m);
@@ -160,7 +162,7 @@ static void take_news(struct perch_net *net, struct perch_tcb *c, struct perch_t
 	if (unlikely(!outbox_is_calm(o)) || a->dsacked > 0)
 		perch_tcp_recover(net, c, a);
 	else if (a->limited)
-		net->tcp->cc->acked(c, a->advance, a->rtt_us, net->now_ns);
+		net->tcp->cc->acked(c, outbox_growth(o, a), a->rtt_us, net->now_ns);
 	if (unlikely(o->trial > TRIAL_OUT))
 		perch_tcp_mtu_judge(net, c);
 	o->progress_ns = net->now_ns;
@@ -205,7 +207,7 @@ static bool is_duplicate(const struct perch_tcb *c, const struct perch_segment *
 /* RFC 2018: what a duplicate ACK tells is in its blocks. */
 static void take_blocks(struct perch_net *net, struct perch_tcb *c, const struct perch_segment *s)
 {
-	struct perch_tcp_ack a = {.s = s};
+	struct perch_tcp_ack a = {.s = s, .limited = cwnd_limited(c, c->snd_nxt - c->snd_una)};
 
 	perch_tcp_sack(net, c, &a);
 	if (a.delivered == 0 && a.dsacked == 0)

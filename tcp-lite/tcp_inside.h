@@ -417,6 +417,14 @@ static inline bool outbox_is_calm(const struct perch_outbox *o)
 	return !(o->phase | o->tlp | o->sacked_mbufs | o->dup_acks);
 }
 
+/* For how many bytes an ACK may open the congestion window: RFC 5681 section 3.1's, which it
+ * acknowledges. Where order is not kept those come in leaps, of which slow start takes only a part;
+ * there each byte counts when it is SACKed, as in Linux. */
+static inline uint32_t outbox_growth(const struct perch_outbox *o, const struct perch_tcp_ack *a)
+{
+	return o->phase == PHASE_OPEN && o->reo_mult > 0 ? a->delivered : a->advance;
+}
+
 /* ---- tcp_undo.c: recoveries that were none */
 /* One begins. */
 void perch_undo_begin(struct perch_tcb *c);

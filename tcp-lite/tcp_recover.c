@@ -123,8 +123,8 @@ static void recover_by_sack(
 		enter_recovery(net, c);
 	if (o->phase == PHASE_RECOVERY)
 		reduce(c, a, lost > 0);
-	else if (!over && a->advance > 0 && (a->limited || o->phase == PHASE_LOSS))
-		net->tcp->cc->acked(c, a->advance, a->rtt_us, net->now_ns);
+	else if (!over && outbox_growth(o, a) > 0 && (a->limited || o->phase == PHASE_LOSS))
+		net->tcp->cc->acked(c, outbox_growth(o, a), a->rtt_us, net->now_ns);
 }
 
 void perch_tcp_recover_late(struct perch_net *net, struct perch_tcb *c)

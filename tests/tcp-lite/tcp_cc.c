@@ -144,6 +144,50 @@ static void slow_start(void)
 	talk_end();
 }
 
+/* Twenty of forty segments in flight arrive, the first of them last. */
+static void arrives_out_of_order(void)
+{
+	char text[60];
+	unsigned i;
+
+	for (i = 2; i <= 20; i++) {
+		snprintf(text, sizeof(text), "A 1 ack %u <sack %u:%u>", snd_una, snd_una + 1000,
+			snd_una + i * 1000);
+		rx(text);
+		fill();
+	}
+	snd_una += 20000;
+	snprintf(text, sizeof(text), "A 1 ack %u", snd_una);
+	rx(text);
+	fill();
+}
+
+/* Also where ACKs come in leaps, longer than what slow start takes of one: each segment counts when
+ * it is SACKed, once the path is known not to keep order. */
+static void slow_start_out_of_order(void)
+{
+	uint32_t before;
+	char text[60];
+
+	opens("cubic", "sackok", 20 * MS);
+	round_trip(20 * MS);
+	round_trip(20 * MS);
+	pass(20 * MS);
+	snprintf(text, sizeof(text), "A 1 ack %u <sack %u:%u>", snd_una, snd_una + 1000,
+		snd_una + 2000);
+	rx(text);
+	fill();
+	snd_una += 2000;
+	snprintf(text, sizeof(text), "A 1 ack %u", snd_una);
+	rx(text);
+	fill();
+	before = cwnd();
+	arrives_out_of_order();
+	check(cwnd() == before + 20000);
+	check(counters().retransmits == 0);
+	talk_end();
+}
+
 /* A window that was not used was not tested. */
 static void not_limited(void)
 {
@@ -467,6 +511,7 @@ static const struct suite_case cases[] = {
 	{"6928 2 initial window", initial_window},
 	{"6928 2 initial window in bytes", initial_window_in_bytes},
 	{"5681 3.1 slow start", slow_start},
+	{"5681 3.1 slow start out of order", slow_start_out_of_order},
 	{"5681 2 no duplicates", no_duplicates},
 	{"7661 not limited", not_limited},
 	{"3042 2 limited transmit", limited_transmit},
