@@ -6,12 +6,19 @@
 
 /* ---- on their way, by time of sending ------------------------------------------------------- */
 
+/* RFC 8985 section 3.2: of what left together, the higher number was sent later. */
+static bool is_later(const struct perch_pkt *a, const struct perch_pkt *b)
+{
+	return a->time_ns > b->time_ns ||
+		(a->time_ns == b->time_ns && seq_gt(a->tcp.seq, b->tcp.seq));
+}
+
 static void link_by_time(struct perch_outbox *o, struct rte_mbuf *m)
 {
 	struct perch_pkt *p = perch_pkt(m);
 	struct rte_mbuf *at = o->newest;
 
-	while (at && perch_pkt(at)->time_ns > p->time_ns) /* only for one that was not lost */
+	while (at && is_later(perch_pkt(at), p)) /* only for one that was not lost */
 		at = perch_pkt(at)->tcp.older;
 	p->tcp.older = at;
 	p->tcp.newer = at ? perch_pkt(at)->tcp.newer : o->oldest;

@@ -30,6 +30,12 @@ void perch_undo_resent(const struct perch_net *net, struct perch_tcb *c)
 	o->undo_stamp = tcp_now_ms(net) + c->ts_offset;
 }
 
+/* What was lost arrived before it was sent again: news that came together. */
+static bool none_was_needed(const struct perch_outbox *o, const struct perch_tcp_ack *a)
+{
+	return o->undo == UNDO_WATCHING && o->phase != PHASE_OPEN && a->advance > 0;
+}
+
 /* RFC 3522 section 3.2: the echo is older than the first repetition. */
 static bool answers_the_first(const struct perch_tcb *c, const struct perch_tcp_ack *a)
 {
@@ -80,6 +86,8 @@ void perch_undo_check(struct perch_net *net, struct perch_tcb *c, const struct p
 {
 	struct perch_outbox *o = c->outbox;
 
+	if (unlikely(none_was_needed(o, a)))
+		give_back(net, c);
 	if (o->undo != UNDO_STAMPED)
 		return;
 	if (o->phase != PHASE_OPEN && answers_the_first(c, a)) {

@@ -159,6 +159,47 @@ static void one_dsack_of_two(void)
 	talk_end();
 }
 
+/* What looks lost and what tells that it is not come in one burst: nothing is sent again, and nothing
+ * is taken from the window. */
+static void nothing_sent_again(void)
+{
+	sends_ten("");
+	pass(RTT);
+	hold();
+	rx("A 1 ack 1 <sack 1001:2001>");
+	rx("A 1 ack 1 <sack 1001:3001>");
+	rx("A 1 ack 1 <sack 1001:4001>");
+	rx("A 1 ack 4001");
+	release();
+	no_tx();
+	check(counters().spurious_recoveries == 1);
+	check(cwnd() >= 10000);
+	rx("A 1 ack 10001");
+	no_tx_until(SECOND);
+	talk_end();
+}
+
+/* One that is lost is so whatever else came late. */
+static void one_of_two_is_lost(void)
+{
+	sends_ten("");
+	pass(RTT);
+	hold();
+	rx("A 1 ack 1 <sack 1001:2001>");
+	rx("A 1 ack 1 <sack 3001:4001 1001:2001>");
+	rx("A 1 ack 1 <sack 3001:6001 1001:2001>");
+	rx("A 1 ack 2001 <sack 3001:6001>");
+	release();
+	check(counters().spurious_recoveries == 1);
+	tx_after(20 * MS, 30 * MS, "A 2001:3001");
+	check(cwnd() < 10000);
+	pass(RTT);
+	rx("A 1 ack 10001");
+	check(cwnd() >= 7000 && cwnd() < 9000);
+	no_tx_until(SECOND);
+	talk_end();
+}
+
 static const struct suite_case cases[] = {
 	{"3522 3.2 fast retransmit", eifel_fast},
 	{"8985 6.2 lateness is learnt", lateness_is_learnt},
@@ -166,6 +207,8 @@ static const struct suite_case cases[] = {
 	{"3522 3.2 timeout", eifel_timeout},
 	{"3708 2 D-SACK for all", dsacks},
 	{"3708 2 D-SACK for one of two", one_dsack_of_two},
+	{"4015 3 nothing was sent again", nothing_sent_again},
+	{"4015 3 one of two is lost", one_of_two_is_lost},
 	{NULL, NULL},
 };
 
