@@ -178,6 +178,7 @@ void perch_tcp_acked(struct perch_net *net, struct perch_tcb *c, const struct pe
 	struct perch_tcp_ack a = {.s = s, .advance = s->ack - c->snd_una,
 		.limited = cwnd_limited(c, c->snd_nxt - c->snd_una)};
 
+	a.in_order = !c->outbox || c->outbox->reo_mult == 0;
 	if (likely(c->outbox && takes_all(c->outbox, &a)))
 		take_all(net, c, &a);
 	else if (c->outbox)
@@ -207,7 +208,8 @@ static bool is_duplicate(const struct perch_tcb *c, const struct perch_segment *
 /* RFC 2018: what a duplicate ACK tells is in its blocks. */
 static void take_blocks(struct perch_net *net, struct perch_tcb *c, const struct perch_segment *s)
 {
-	struct perch_tcp_ack a = {.s = s, .limited = cwnd_limited(c, c->snd_nxt - c->snd_una)};
+	struct perch_tcp_ack a = {.s = s, .limited = cwnd_limited(c, c->snd_nxt - c->snd_una),
+		.in_order = c->outbox->reo_mult == 0};
 
 	perch_tcp_sack(net, c, &a);
 	if (a.delivered == 0 && a.dsacked == 0)

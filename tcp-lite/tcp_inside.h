@@ -184,6 +184,7 @@ struct perch_tcp_ack {
 	int64_t resent_ns;     /* when the first of those sent more than once was last sent; or 0 */
 	bool again;            /* one of them was sent more than once */
 	bool limited;          /* cwnd was what held us back */
+	bool in_order;         /* nothing was known to be reordered before it */
 };
 
 struct perch_tcp_listener {
@@ -419,10 +420,10 @@ static inline bool outbox_is_calm(const struct perch_outbox *o)
 
 /* For how many bytes an ACK may open the congestion window: RFC 5681 section 3.1's, which it
  * acknowledges. Where order is not kept those come in leaps, of which slow start takes only a part;
- * there each byte counts when it is SACKed, as in Linux. */
+ * there, as soon as that is known, each byte counts when it is SACKed, as in Linux. */
 static inline uint32_t outbox_growth(const struct perch_outbox *o, const struct perch_tcp_ack *a)
 {
-	return o->phase == PHASE_OPEN && o->reo_mult > 0 ? a->delivered : a->advance;
+	return o->phase == PHASE_OPEN && !a->in_order ? a->delivered : a->advance;
 }
 
 /* ---- tcp_undo.c: recoveries that were none */
