@@ -249,7 +249,7 @@ static void one_memory_is_lent_so_often_and_no_more(void)
 	perch_start(t.p.a, 0, lend_too_often, NULL, 0);
 	CU_ASSERT_TRUE(pair_turn(&t.p, &t.done, 5000));
 	CU_ASSERT_EQUAL(t.result, -ETIMEDOUT);
-	CU_ASSERT_TRUE(pair_counter(t.p.a, "tcp_loans_refused") > 5);
+	CU_ASSERT_TRUE(pair_counter(t.p.a, "tcp_loans_refused") > 0);
 	pair_close(&t.p);
 	CU_ASSERT_EQUAL(perch_memory_close(t.memory), 0);
 }

@@ -159,8 +159,8 @@ static void one_dsack_of_two(void)
 	talk_end();
 }
 
-/* What looks lost and what tells that it is not come in one burst: nothing is sent again, and nothing
- * is taken from the window. */
+/* What looks lost and what tells that it is not come in one burst: nothing is sent again, and
+ * nothing is taken from the window. */
 static void nothing_sent_again(void)
 {
 	sends_ten("");
