@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * The flow table. Probing goes on to the next bucket: at 7/8 load nine look-ups in ten need one.
  */
-#include <rte_jhash.h>
-
 #include "tcp-lite/flow_table.h"
 
 enum { FULL_EIGHTHS = 7 };
@@ -26,33 +24,9 @@ void perch_flow_table_init(struct perch_flow_table *t, struct perch_flow_bucket 
 	memcpy(t->key, secret, sizeof(t->key));
 }
 
-/* Keyed, because whoever can choose addresses and ports could otherwise fill one chain of buckets.
- * Jenkins' hash is no cipher, but an attacker never sees its value; at worst he pays a packet for
- * every step that a look-up loses. SipHash costs four times as much, and ISNs, which are seen, have
- * it. */
-struct perch_flow_hash perch_flow_hash(
-	const struct perch_flow_table *t, const struct perch_tuple *tuple)
-{
-	struct perch_flow_hash h = {t->key[0], t->key[1]};
-	uint32_t words[9], n;
-
-	words[0] = (uint32_t)tuple->lport << 16 | tuple->rport;
-	if (likely(perch_ip_is_v4(tuple->raddr))) {
-		words[1] = tuple->raddr->w[3];
-		words[2] = tuple->laddr->w[3];
-		n = 3;
-	} else {
-		memcpy(&words[1], tuple->raddr, 16);
-		memcpy(&words[5], tuple->laddr, 16);
-		n = 9;
-	}
-	rte_jhash_32b_2hashes(words, n, &h.place, &h.tag);
-	return h;
-}
-
 static uint8_t tag_of(struct perch_flow_hash h)
 {
-	return (uint8_t)(h.tag % 255 + 1);
+	return (uint8_t)h.tag ? (uint8_t)h.tag : 1;
 }
 
 /* One bit for each byte of the twelve that equals tag, in the byte's top bit. The carry-free form

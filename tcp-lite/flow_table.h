@@ -34,7 +34,7 @@ struct perch_flow_table {
 	struct perch_flow_bucket *buckets;
 	const struct perch_tcb *tcbs;
 	uint32_t n_buckets;
-	uint32_t key[2];
+	uint64_t key[2];
 };
 
 struct perch_tuple { /* as we see it; ports in host order */
@@ -63,8 +63,36 @@ size_t perch_flow_table_bytes(uint32_t max_flows);
 void perch_flow_table_init(struct perch_flow_table *t, struct perch_flow_bucket *buckets,
 	uint32_t max_flows, const struct perch_tcb *tcbs, const uint8_t secret[16]);
 
-struct perch_flow_hash perch_flow_hash(
-	const struct perch_flow_table *t, const struct perch_tuple *tuple);
+/* Both halves of a product, folded: each bit of a and b reaches nearly all of the result. */
+static inline uint64_t perch_flow_mix(uint64_t a, uint64_t b)
+{
+	__extension__ typedef unsigned __int128 wide;
+	wide product = (wide)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* Keyed, because whoever can choose addresses and ports could otherwise fill one chain of buckets.
+ * Products are no cipher, but an attacker never sees the value; at worst he pays a packet for every
+ * step that a look-up loses. SipHash, which ISNs have, because they are seen, would be the dearest
+ * thing that is done for a packet. */
+static inline struct perch_flow_hash perch_flow_hash(
+	const struct perch_flow_table *t, const struct perch_tuple *tuple)
+{
+	const struct perch_ip *l = tuple->laddr, *r = tuple->raddr;
+	uint64_t ports = (uint64_t)tuple->lport << 16 | tuple->rport, h;
+
+	if (likely(perch_ip_is_v4(r))) {
+		h = perch_flow_mix(((uint64_t)l->w[3] << 32 | r->w[3]) ^ t->key[0],
+			ports ^ t->key[1]);
+	} else {
+		h = perch_flow_mix(r->d[0] ^ t->key[0], r->d[1] ^ t->key[1]);
+		h = perch_flow_mix(h ^ l->d[0] ^ t->key[0], l->d[1] ^ t->key[1]);
+		h = perch_flow_mix(h ^ t->key[0], ports ^ t->key[1]);
+	}
+	h = perch_flow_mix(h, t->key[1] | 1);
+	return (struct perch_flow_hash){(uint32_t)(h >> 32), (uint32_t)h};
+}
 
 static inline struct perch_flow_bucket *perch_flow_bucket(
 	const struct perch_flow_table *t, struct perch_flow_hash h)

@@ -230,11 +230,6 @@ static void process(struct perch_net *net, struct perch_rx *rx)
 	}
 }
 
-static bool is_tcp(const struct perch_rx *rx)
-{
-	return rx->proto == IPPROTO_TCP && !rx->is_arp;
-}
-
 /* Each stage touches what the next one reads: headers, table entries, control blocks. */
 static void input_stages(
 	struct perch_net *net, unsigned ifidx, struct rte_mbuf **pkts, unsigned n)
@@ -250,12 +245,7 @@ static void input_stages(
 		kept += likely(perch_plain_parse(net, &rx[kept])) ||
 			perch_ether_parse(net, &rx[kept]);
 	}
-	for (i = 0; i < kept; i++)
-		if (is_tcp(&rx[i]))
-			perch_tcp_prefetch_entry(net, &rx[i]);
-	for (i = 0; i < kept; i++)
-		if (is_tcp(&rx[i]))
-			perch_tcp_prefetch_tcb(net, &rx[i]);
+	perch_tcp_prefetch(net, rx, kept);
 	for (i = 0; i < kept; i++)
 		process(net, &rx[i]);
 }

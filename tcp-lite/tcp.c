@@ -408,40 +408,93 @@ bool perch_tcp_next_arm(struct perch_net *net, uint32_t *id, int64_t *deadline_n
 
 /* ---- stages of a burst ---------------------------------------------------------------------- */
 
+static bool is_tcp(const struct perch_rx *rx)
+{
+	return likely(rx->proto == IPPROTO_TCP && !rx->is_arp && rx->m->data_len >= TCP_HEADER);
+}
+
 /* The private area is free until the segment is queued: it carries the hash, then the id, from
  * stage to stage. */
-void perch_tcp_prefetch_entry(struct perch_net *net, struct perch_rx *rx)
+static void ask_for_entries(struct perch_net *net, struct perch_rx *rx, unsigned n)
 {
-	const struct rte_tcp_hdr *h = rte_pktmbuf_mtod(rx->m, const struct rte_tcp_hdr *);
-	struct perch_pkt *p = perch_pkt(rx->m);
-	struct perch_flow_hash hash;
+	const struct perch_flow_table *table = &net->tcp->table;
+	unsigned i;
 
-	if (unlikely(rx->m->data_len < TCP_HEADER))
-		return;
-	hash = perch_flow_hash(&net->tcp->table,
-		&(struct perch_tuple){&rx->dst, &rx->src, rte_be_to_cpu_16(h->dst_port),
-			rte_be_to_cpu_16(h->src_port)});
-	p->tcp.seq = hash.place;
-	p->tcp.len = hash.tag;
-	rte_prefetch0(perch_flow_bucket(&net->tcp->table, hash));
+	for (i = 0; i < n; i++) {
+		const struct rte_tcp_hdr *h = rte_pktmbuf_mtod(rx[i].m, const struct rte_tcp_hdr *);
+		struct perch_pkt *p = perch_pkt(rx[i].m);
+		struct perch_flow_hash hash;
+
+		if (!is_tcp(&rx[i]))
+			continue;
+		hash = perch_flow_hash(table,
+			&(struct perch_tuple){&rx[i].dst, &rx[i].src,
+				rte_be_to_cpu_16(h->dst_port), rte_be_to_cpu_16(h->src_port)});
+		p->tcp.seq = hash.place;
+		p->tcp.len = hash.tag;
+		rte_prefetch0(perch_flow_bucket(table, hash));
+	}
 }
 
 /* Guesses by tag and does not look at the TCB, which is not here yet; input does. */
-void perch_tcp_prefetch_tcb(struct perch_net *net, struct perch_rx *rx)
+static void ask_for_tcbs(struct perch_net *net, struct perch_rx *rx, unsigned n)
 {
-	struct perch_pkt *p = perch_pkt(rx->m);
-	const struct perch_tcb *c;
+	unsigned i;
 
-	if (unlikely(rx->m->data_len < TCP_HEADER))
-		return;
-	p->tcp.len = perch_flow_guess(
-		&net->tcp->table, (struct perch_flow_hash){p->tcp.seq, p->tcp.len});
-	if (unlikely(p->tcp.len == PERCH_FLOW_NONE))
-		return;
-	c = &net->tcp->tcbs[p->tcp.len];
-	rte_prefetch0(c);
-	rte_prefetch0(&c->rcv_nxt);
-	rte_prefetch0(&c->timer_ns);
+	for (i = 0; i < n; i++) {
+		struct perch_pkt *p = perch_pkt(rx[i].m);
+		const struct perch_tcb *c;
+
+		if (!is_tcp(&rx[i]))
+			continue;
+		p->tcp.len = perch_flow_guess(&net->tcp->table,
+			(struct perch_flow_hash){p->tcp.seq, p->tcp.len});
+		if (unlikely(p->tcp.len == PERCH_FLOW_NONE))
+			continue;
+		c = &net->tcp->tcbs[p->tcp.len];
+		rte_prefetch0(c);
+		rte_prefetch0(&c->rcv_nxt);
+		rte_prefetch0(&c->timer_ns);
+	}
+}
+
+/* The outbox of the connection that rx is for, if there is one. */
+static struct perch_outbox *outbox_of(const struct perch_net *net, const struct perch_rx *rx)
+{
+	uint32_t id = is_tcp(rx) ? perch_pkt(rx->m)->tcp.len : PERCH_FLOW_NONE;
+
+	return id < net->tcp->born ? net->tcp->tcbs[id].outbox : NULL;
+}
+
+/* What their ACKs will free: it was written when the last message was sent, and since then all the
+ * other connections have had their turns. */
+static void ask_for_outboxes(const struct perch_net *net, const struct perch_rx *rx, unsigned n)
+{
+	const struct perch_outbox *o;
+	const char *line;
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		o = outbox_of(net, &rx[i]);
+		for (line = (const char *)o; o && line < (const char *)(o + 1);
+			line += RTE_CACHE_LINE_SIZE)
+			rte_prefetch0(line);
+	}
+	for (i = 0; i < n; i++) {
+		o = outbox_of(net, &rx[i]);
+		if (!o || !o->head)
+			continue;
+		rte_prefetch0(o->head);
+		rte_prefetch0(perch_pkt(o->head));
+	}
+}
+
+void perch_tcp_prefetch(struct perch_net *net, struct perch_rx *rx, unsigned n)
+{
+	ask_for_entries(net, rx, n);
+	ask_for_tcbs(net, rx, n);
+	if (net->tcp->counters.flows > FLOWS_IN_CACHE)
+		ask_for_outboxes(net, rx, n);
 }
 
 /* ---- looking -------------------------------------------------------------------------------- */

@@ -152,9 +152,9 @@ struct perch_tcb *perch_tcp_each(struct perch_net *net, uint32_t *next);
 size_t perch_tcp_bytes(const struct perch_net_config *cfg);
 void perch_tcp_init(struct perch_net *net, void *mem);
 void perch_tcp_fini(struct perch_net *net);
-/* Stages of a burst: touch the table, touch the TCB, then process. */
-void perch_tcp_prefetch_entry(struct perch_net *net, struct perch_rx *rx);
-void perch_tcp_prefetch_tcb(struct perch_net *net, struct perch_rx *rx);
+/* What a burst's TCP segments will need, asked for in stages: the table, then the TCBs, then, if
+ * there are many flows, what is in flight. Then each is processed. */
+void perch_tcp_prefetch(struct perch_net *net, struct perch_rx *rx, unsigned n);
 void perch_tcp_input(struct perch_net *net, struct perch_rx *rx);
 int64_t perch_tcp_expire(struct perch_net *net, uint32_t id);
 void perch_tcp_output(struct perch_net *net);

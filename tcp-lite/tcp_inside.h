@@ -31,6 +31,7 @@ enum tcp_limits {
 	MBUFS_MIN = 16,
 	DUP_ACKS = 3,            /* RFC 5681 section 3.2 */
 	CHALLENGE_MS = 500,      /* between challenge ACKs of one connection */
+	FLOWS_IN_CACHE = 512,    /* so few are there without being asked for, outbox and all */
 	ANSWER_MS = 10,          /* between ACKs that answer unacceptable ones: see answer_ack */
 };
 

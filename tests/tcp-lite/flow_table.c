@@ -96,6 +96,30 @@ static void empty_again_is_as_new(void)
 	close_case();
 }
 
+/* Of tuples that differ in few bits, as many as elsewhere are found at the first look. */
+static void similar_tuples_spread(void)
+{
+	uint32_t i, kind, guessed;
+
+	for (kind = 0; kind < 3; kind++) {
+		open_case();
+		for (i = 0, guessed = 0; i < FLOWS; i++) {
+			tcbs[i].raddr = kind ? (struct perch_ip){.b = {0xfd, [15] = 1}}
+			                     : tcbs[0].raddr;
+			tcbs[i].rport = (uint16_t)i;
+			if (kind < 2)
+				tcbs[i].lport = (uint16_t)(i >> 16);
+			else
+				tcbs[i].raddr.b[15] = (uint8_t)(i >> 16);
+			perch_flow_insert(&table, hash(i), i);
+		}
+		for (i = 0; i < FLOWS; i++)
+			guessed += perch_flow_guess(&table, hash(i)) == i;
+		CU_ASSERT_TRUE(guessed > FLOWS / 10 * 8);
+		close_case();
+	}
+}
+
 static void entry_is_small(void)
 {
 	uint32_t flows;
@@ -112,6 +136,7 @@ int main(int argc, char **argv)
 	const struct suite_case cases[] = {
 		{"full_table_finds_all", full_table_finds_all},
 		{"empty_again_is_as_new", empty_again_is_as_new},
+		{"similar_tuples_spread", similar_tuples_spread},
 		{"entry_is_small", entry_is_small},
 		{NULL, NULL},
 	};
