@@ -117,19 +117,26 @@ static inline uint16_t perch_cksum_join(uint16_t sum, uint32_t before, uint64_t 
 	return perch_cksum_fold((uint64_t)sum + rte_bswap16(folded));
 }
 
-/* The same of a header: five words, and options. */
+static inline uint64_t perch_cksum_word(const uint8_t *p)
+{
+	uint32_t word;
+
+	memcpy(&word, p, sizeof(word));
+	return word;
+}
+
+/* The same of a header: five words, and options, mostly TCP's timestamps. */
 static inline uint64_t perch_cksum_header(const void *header, uint32_t len)
 {
-	const uint8_t *p = header;
-	uint32_t w[5], i;
-	uint64_t sum;
+	const uint8_t *p = header, *end = p + len;
+	uint64_t sum = perch_cksum_word(p) + perch_cksum_word(p + 4) + perch_cksum_word(p + 8) +
+		perch_cksum_word(p + 12) + perch_cksum_word(p + 16);
 
-	memcpy(w, p, sizeof(w));
-	sum = (uint64_t)w[0] + w[1] + w[2] + w[3] + w[4];
-	for (i = sizeof(w); i < len; i += sizeof(w[0])) {
-		memcpy(w, p + i, sizeof(w[0]));
-		sum += w[0];
-	}
+	if (likely(len == 32))
+		return sum + perch_cksum_word(p + 20) + perch_cksum_word(p + 24) +
+			perch_cksum_word(p + 28);
+	for (p += 20; p < end; p += 4)
+		sum += perch_cksum_word(p);
 	return sum;
 }
 

@@ -170,7 +170,7 @@ int perch_net_open(struct perch_net **out, void *mem, const struct perch_net_con
 		return -EINVAL;
 	l = layout_of(&net->cfg);
 	net->pool = cfg->pool;
-	net->now_ns = cfg->now_ns;
+	perch_net_set_time(net, cfg->now_ns);
 	net->path_gen = 1;
 	net->rng = cfg->seed ? cfg->seed : 1; /* zero is xorshift's fixed point */
 	net->announce_ns = cfg->passive ? PERCH_NET_NEVER : cfg->now_ns;
@@ -255,7 +255,7 @@ void perch_net_input(
 {
 	unsigned done, stage;
 
-	net->now_ns = now_ns;
+	perch_net_set_time(net, now_ns);
 	net->rx_packets += n;
 	for (done = 0; done < n; done += stage) {
 		stage = RTE_MIN(n - done, (unsigned)STAGE);
@@ -270,7 +270,7 @@ void perch_net_learn(struct perch_net *net, unsigned ifidx, struct rte_mbuf *m, 
 {
 	struct perch_rx rx = {.m = m, .ifidx = (uint8_t)ifidx, .learn_only = true};
 
-	net->now_ns = now_ns;
+	perch_net_set_time(net, now_ns);
 	if (!perch_ether_parse(net, &rx))
 		return;
 	if (rx.is_arp || rx.proto == IPPROTO_ICMP || rx.proto == IPPROTO_ICMPV6 ||
@@ -284,7 +284,7 @@ void perch_net_learn(struct perch_net *net, unsigned ifidx, struct rte_mbuf *m, 
 
 int64_t perch_net_expire(struct perch_net *net, uint32_t id, int64_t now_ns)
 {
-	net->now_ns = now_ns;
+	perch_net_set_time(net, now_ns);
 	return perch_tcp_expire(net, id);
 }
 
@@ -316,7 +316,7 @@ static void announce(struct perch_net *net)
 
 void perch_net_tick(struct perch_net *net, int64_t now_ns)
 {
-	net->now_ns = now_ns;
+	perch_net_set_time(net, now_ns);
 	if (unlikely(net->announce_ns <= now_ns))
 		announce(net);
 	perch_neigh_tick(net);
@@ -337,7 +337,7 @@ int64_t perch_net_next_tick(const struct perch_net *net)
 
 void perch_net_output(struct perch_net *net, int64_t now_ns)
 {
-	net->now_ns = now_ns;
+	perch_net_set_time(net, now_ns);
 	perch_mcast_tick(net); /* a leave must not wait for a turn that never comes */
 	perch_tcp_output(net);
 }

@@ -150,6 +150,7 @@ struct perch_dad_table;
 struct perch_net {
 	int64_t now_ns; /* the time given to the entry point that is running */
 	struct rte_mempool *pool;
+	uint32_t now_ms; /* the same, rounded down */
 	uint32_t n_tx;
 	uint16_t path_gen;
 	struct perch_flow *ready_head, *ready_tail;
@@ -165,6 +166,9 @@ struct perch_net {
 		uint32_t first, count; /* our IPv4 addresses; none: no packet is plain */
 		uint32_t hosts;        /* bits of their prefix that name hosts; 0: no broadcasts */
 		uint32_t offloads;     /* enum perch_net_offload */
+		uint64_t mac;          /* ours, as plain.c compares it */
+		uint8_t headers[48];   /* of what is sent, but for what differs */
+		uint64_t sum;          /* of the IP header among them */
 	} plain;
 	uint32_t addr_off[PERCH_NET_IFS]; /* bits of addresses not in use; link-local the last */
 	uint16_t ip_id[16]; /* counters of fragmented datagrams, spread over destinations */
@@ -217,6 +221,13 @@ struct perch_flow *perch_net_next_ready(struct perch_net *net);
 bool perch_net_next_arm(struct perch_net *net, uint32_t *id, int64_t *deadline_ns);
 
 /* ---- inside the folder ---------------------------------------------------------------------- */
+
+/* An entry point begins. A division here is none for each packet. */
+static inline void perch_net_set_time(struct perch_net *net, int64_t now_ns)
+{
+	net->now_ns = now_ns;
+	net->now_ms = (uint32_t)(now_ns / 1000000);
+}
 
 /* One received packet, parsed down to its transport header and checked up to there. */
 struct perch_rx {

@@ -19,6 +19,15 @@ struct headers {
 } __rte_packed __rte_aligned(2);
 static_assert(sizeof(struct headers) == 34, "as on the wire");
 
+/* Six bytes in the upper part of a word, to be compared at once. */
+static uint64_t mac_at(const void *bytes)
+{
+	uint64_t word;
+
+	memcpy(&word, bytes, sizeof(word)); /* what follows a MAC address here is a header, too */
+	return rte_le_to_cpu_64(word) << 16;
+}
+
 /* ---- set up --------------------------------------------------------------------------------- */
 
 /* With one IPv4 prefix in all, every question about an address is a comparison. */
@@ -40,6 +49,23 @@ static const struct perch_net_addr *only_v4(const struct perch_net *net)
 	return only;
 }
 
+/* The headers of all that is sent, but for addresses of the peer, lengths and checksums. */
+static void write_template(struct perch_net *net)
+{
+	struct headers h = {
+		.eth = {.src_addr = net->cfg.ifs[0].mac,
+			.ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4)},
+		.ip = {.version_ihl = RTE_IPV4_VHL_DEF,
+			.fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG),
+			.time_to_live = HOP_LIMIT,
+			.next_proto_id = IPPROTO_TCP},
+	};
+
+	memcpy(net->plain.headers, &h, sizeof(h));
+	net->plain.mac = mac_at(h.eth.src_addr.addr_bytes);
+	net->plain.sum = perch_cksum_header(&h.ip, sizeof(h.ip));
+}
+
 void perch_plain_init(struct perch_net *net)
 {
 	const struct perch_net_addr *a = only_v4(net);
@@ -50,6 +76,7 @@ void perch_plain_init(struct perch_net *net)
 	net->plain.count = RTE_MAX(a->count, 1u);
 	net->plain.hosts = a->prefix_len > 30 ? 0 : UINT32_MAX >> a->prefix_len;
 	net->plain.offloads = net->cfg.ifs[0].tx_offloads;
+	write_template(net);
 }
 
 /* ---- in ------------------------------------------------------------------------------------- */
@@ -77,14 +104,13 @@ static bool frame_ok(const struct perch_net *net, const struct rte_mbuf *m)
 	const uint64_t odd = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED |
 		RTE_MBUF_F_RX_IP_CKSUM_MASK;
 	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
-	const struct rte_ether_addr *mac = &net->cfg.ifs[0].mac;
 
 	return m->nb_segs == 1 &&
 		m->data_len >= sizeof(struct headers) + sizeof(struct rte_tcp_hdr) &&
 		((m->ol_flags & odd) & ~RTE_MBUF_F_RX_IP_CKSUM_GOOD) == 0 &&
-		rte_is_same_ether_addr(&eth->dst_addr, mac) &&
+		mac_at(&eth->dst_addr) == net->plain.mac &&
 		rte_is_unicast_ether_addr(&eth->src_addr) &&
-		!rte_is_same_ether_addr(&eth->src_addr, mac) &&
+		mac_at(&eth->src_addr) != net->plain.mac &&
 		eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4);
 }
 
@@ -125,23 +151,18 @@ bool perch_plain_parse(struct perch_net *net, struct perch_rx *rx)
 
 /* ---- out ------------------------------------------------------------------------------------ */
 
-static void write_ip(const struct perch_net *net, struct rte_ipv4_hdr *ip, uint16_t len,
-	const struct perch_ip *src, const struct perch_ip *dst)
+/* What of the headers is this packet's own. */
+static void write_headers(const struct perch_net *net, struct headers *h, uint16_t len,
+	const struct perch_ip *src, const struct perch_ip *dst, const struct rte_ether_addr *to)
 {
-	*ip = (struct rte_ipv4_hdr){
-		.version_ihl = RTE_IPV4_VHL_DEF,
-		.total_length = rte_cpu_to_be_16(len),
-		.fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG),
-		.time_to_live = HOP_LIMIT,
-		.next_proto_id = IPPROTO_TCP,
-		.src_addr = src->w[3],
-		.dst_addr = dst->w[3],
-	};
+	memcpy(h, net->plain.headers, sizeof(*h));
+	h->eth.dst_addr = *to;
+	h->ip.total_length = rte_cpu_to_be_16(len);
+	h->ip.src_addr = src->w[3];
+	h->ip.dst_addr = dst->w[3];
 	if (likely(!(net->plain.offloads & PERCH_NET_TX_IP4_CKSUM)))
-		ip->hdr_checksum = (uint16_t)~perch_cksum_fold(
-			RTE_BE16(RTE_IPV4_VHL_DEF << 8) + (uint64_t)ip->total_length +
-			RTE_BE16(RTE_IPV4_HDR_DF_FLAG) + RTE_BE16(HOP_LIMIT << 8 | IPPROTO_TCP) +
-			ip->src_addr + ip->dst_addr);
+		h->ip.hdr_checksum = (uint16_t)~perch_cksum_fold(net->plain.sum +
+			h->ip.total_length + src->w[3] + dst->w[3]);
 }
 
 /* What the NIC is asked for. */
@@ -198,10 +219,7 @@ bool perch_plain_send(struct perch_net *net, struct rte_mbuf *m, const struct pe
 		tcp->cksum = segment_cksum(m, tcp, src, dst, header_sum);
 	else
 		tcp->cksum = perch_cksum_pseudo(src, dst, IPPROTO_TCP, m->pkt_len);
-	write_ip(net, &h->ip, (uint16_t)len, src, dst);
-	h->eth.dst_addr = *to;
-	h->eth.src_addr = net->cfg.ifs[0].mac;
-	h->eth.ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	write_headers(net, h, (uint16_t)len, src, dst, to);
 	m->data_off -= sizeof(*h);
 	m->data_len += sizeof(*h);
 	m->pkt_len += sizeof(*h);

@@ -175,9 +175,7 @@ void perch_inbox_free(struct perch_net *net, struct perch_tcb *c)
 	free_packets(in->head);
 	free_packets(in->early);
 	rte_pktmbuf_free(in->lent);
-	in->next_free = net->tcp->free_inbox;
-	net->tcp->free_inbox = in;
-	c->inbox = NULL;
+	tcp_give_inbox(net, c);
 }
 
 void perch_outbox_free(struct perch_net *net, struct perch_tcb *c)
@@ -187,9 +185,7 @@ void perch_outbox_free(struct perch_net *net, struct perch_tcb *c)
 	if (!out)
 		return;
 	free_packets(out->head);
-	out->next_free = net->tcp->free_outbox;
-	net->tcp->free_outbox = out;
-	c->outbox = NULL;
+	tcp_give_outbox(net, c);
 }
 
 /* ---- control blocks ------------------------------------------------------------------------- */

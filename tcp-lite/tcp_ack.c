@@ -93,9 +93,8 @@ static void take_all(struct perch_net *net, struct perch_tcb *c, struct perch_tc
 		next = p->next;
 		perch_net_done(net, m);
 	}
-	o->head = NULL;
 	c->sent_tick = tcp_coarse(a->sent_ns);
-	perch_outbox_free(net, c);
+	tcp_give_outbox(net, c);
 }
 
 /* Karn: what was sent twice times nothing, unless timestamps tell which of the two it was (RFC 7323

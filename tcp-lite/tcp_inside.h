@@ -276,6 +276,21 @@ struct perch_outbox *perch_outbox_new(struct perch_net *net, struct perch_tcb *c
 /* Free the block, and the packets that may still be in it. */
 void perch_inbox_free(struct perch_net *net, struct perch_tcb *c);
 void perch_outbox_free(struct perch_net *net, struct perch_tcb *c);
+/* The same of one that holds nothing. */
+static inline void tcp_give_inbox(struct perch_net *net, struct perch_tcb *c)
+{
+	c->inbox->next_free = net->tcp->free_inbox;
+	net->tcp->free_inbox = c->inbox;
+	c->inbox = NULL;
+}
+
+static inline void tcp_give_outbox(struct perch_net *net, struct perch_tcb *c)
+{
+	c->outbox->next_free = net->tcp->free_outbox;
+	net->tcp->free_outbox = c->outbox;
+	c->outbox = NULL;
+}
+
 /* May one more event happen in this second? */
 bool perch_tcp_limit_take(struct perch_net *net, struct perch_tcp_limit *l, uint32_t per_second);
 
@@ -351,6 +366,12 @@ static inline int64_t tcp_rto_ns(const struct perch_net *net, const struct perch
 	int64_t rto_ns = ((int64_t)(c->srtt_us >> 3) + c->rttvar_us) * 1000;
 
 	return RTE_MIN(RTE_MAX(rto_ns, net->cfg.rto_min_ns), net->cfg.rto_max_ns);
+}
+
+/* And backed off. */
+static inline int64_t tcp_backed_off_ns(const struct perch_net *net, const struct perch_tcb *c)
+{
+	return RTE_MIN(tcp_rto_ns(net, c) << c->backoff, net->cfg.rto_max_ns);
 }
 
 /* ---- tcp_sack.c: the scoreboard */
@@ -504,8 +525,6 @@ void perch_tcp_timer_restart(struct perch_net *net, struct perch_tcb *c);
 void perch_tcp_timer_set(
 	struct perch_net *net, struct perch_tcb *c, enum perch_tcp_timer timer, int64_t at_ns);
 void perch_tcp_delay_ack(struct perch_net *net, struct perch_tcb *c);
-/* The retransmission timeout, backed off. */
-int64_t perch_tcp_rto_ns(const struct perch_net *net, const struct perch_tcb *c);
 /* Idle time before the first probe. */
 int64_t perch_tcp_keepalive_ns(const struct perch_net *net);
 /* When c wants to be named, or PERCH_NET_NEVER. */
@@ -525,7 +544,7 @@ static inline uint32_t tcp_tick(int64_t at_ns)
 /* The timestamp clock: 1 ms grain (RFC 7323 section 5.4 wants 1 ms to 1 s). */
 static inline uint32_t tcp_now_ms(const struct perch_net *net)
 {
-	return (uint32_t)(net->now_ns / MS_NS);
+	return net->now_ms;
 }
 
 /* Times to 1 ms that cost a shift. */

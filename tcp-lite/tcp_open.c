@@ -185,7 +185,7 @@ int perch_tcp_connect(struct perch_net *net, const struct perch_ip *laddr, uint1
 	struct perch_tcb *c;
 	unsigned ifidx;
 
-	net->now_ns = now_ns;
+	perch_net_set_time(net, now_ns);
 	if (!perch_ip_is_ours(net, laddr, NULL) || lport == 0)
 		return -EADDRNOTAVAIL;
 	if (perch_ip_is_v4(laddr) != perch_ip_is_v4(raddr) || perch_ip_is_multicast(raddr) ||
@@ -262,7 +262,7 @@ static void measure_handshake(struct perch_net *net, struct perch_tcb *c)
 
 	if (c->backoff == 0)
 		perch_tcp_rtt_sample(c,
-			net->now_ns - (c->timer_ns - perch_tcp_rto_ns(net, c)));
+			net->now_ns - (c->timer_ns - tcp_backed_off_ns(net, c)));
 	else
 		c->rttvar_us = careful_us;
 }

@@ -50,8 +50,8 @@ static uint8_t *put_word(uint8_t *p, uint32_t word, uint64_t *sum)
 
 /* The header of a segment of c as nearly all are: with timestamps, if agreed, and no other option.
  * The same bytes as push_header's, but in words whose sum is taken on the way. Returns it. */
-static uint64_t push_usual(const struct perch_net *net, const struct perch_tcb *c,
-	struct rte_mbuf *m, const struct outgoing *out)
+static __rte_always_inline uint64_t push_usual(const struct perch_net *net,
+	const struct perch_tcb *c, struct rte_mbuf *m, const struct outgoing *out)
 {
 	bool times = c->marks & TCB_TS;
 	uint32_t len = TCP_HEADER + (times ? TCP_TIMES_BYTES : 0);
@@ -130,8 +130,8 @@ static void send_with_holes(struct perch_net *net, struct perch_tcb *c, struct r
 
 /* Every segment of a synchronised connection acknowledges and offers a window, so that nothing else
  * needs to. */
-static void send_segment(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m,
-	struct outgoing out)
+static __rte_always_inline void send_segment(struct perch_net *net, struct perch_tcb *c,
+	struct rte_mbuf *m, struct outgoing out)
 {
 	uint64_t sum;
 
@@ -150,8 +150,8 @@ static void send_segment(struct perch_net *net, struct perch_tcb *c, struct rte_
 		send_ip(net, c, m);
 }
 
-static void send_acking(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m,
-	uint32_t seq, uint8_t flags)
+static __rte_noinline void send_acking(struct perch_net *net, struct perch_tcb *c,
+	struct rte_mbuf *m, uint32_t seq, uint8_t flags)
 {
 	send_segment(net, c, m, (struct outgoing){.seq = seq, .flags = flags});
 }

@@ -147,15 +147,14 @@ void perch_rack_recovered(struct perch_outbox *o)
 /* Section 7.2. */
 static int64_t pto_ns(const struct perch_net *net, const struct perch_tcb *c)
 {
-	int64_t us = PTO_FIRST_US;
+	int64_t ns;
 
-	if (c->srtt_us > 0) {
-		us = 2 * (int64_t)(c->srtt_us >> 3);
-		if (c->snd_nxt - c->snd_una <= c->mss) /* its ACK may be a delayed one */
-			us += net->cfg.rto_min_ns / 1000;
-		us = RTE_MAX(us, PTO_MIN_US);
-	}
-	return us * 1000;
+	if (unlikely(c->srtt_us == 0))
+		return PTO_FIRST_US * INT64_C(1000);
+	ns = 2000 * (int64_t)(c->srtt_us >> 3);
+	if (c->snd_nxt - c->snd_una <= c->mss) /* its ACK may be a delayed one */
+		ns += net->cfg.rto_min_ns;
+	return RTE_MAX(ns, PTO_MIN_US * INT64_C(1000));
 }
 
 void perch_tlp_schedule(const struct perch_net *net, struct perch_tcb *c)
@@ -164,7 +163,7 @@ void perch_tlp_schedule(const struct perch_net *net, struct perch_tcb *c)
 
 	if ((c->marks & TCB_SACK) && outbox_is_calm(o) && o->head != o->unsent)
 		o->pto_ns = RTE_MIN(net->now_ns + pto_ns(net, c),
-			o->rto_base_ns + perch_tcp_rto_ns(net, c));
+			o->rto_base_ns + tcp_backed_off_ns(net, c));
 	else
 		o->pto_ns = PERCH_NET_NEVER;
 }

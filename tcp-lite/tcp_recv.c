@@ -253,7 +253,7 @@ static void tidy(struct perch_net *net, struct perch_tcb *c)
 	struct perch_inbox *in = c->inbox;
 
 	if (in && !in->head && !in->early && !in->lent && in->dsack.from == in->dsack.to)
-		perch_inbox_free(net, c);
+		tcp_give_inbox(net, c);
 }
 
 /* RFC 2883: these bytes came twice. Nobody needs to know it; so it is not told when there is no

@@ -61,11 +61,6 @@ void perch_tcp_timer_set(
 	arm(net, c);
 }
 
-int64_t perch_tcp_rto_ns(const struct perch_net *net, const struct perch_tcb *c)
-{
-	return RTE_MIN(tcp_rto_ns(net, c) << c->backoff, net->cfg.rto_max_ns);
-}
-
 /* ---- which timer ---------------------------------------------------------------------------- */
 
 static bool fin_waits(const struct perch_tcb *c)
@@ -113,7 +108,7 @@ static int64_t duration_ns(
 	switch (timer) {
 	case TIMER_RESEND:
 	case TIMER_PERSIST:
-		return perch_tcp_rto_ns(net, c);
+		return tcp_backed_off_ns(net, c);
 	case TIMER_KEEPALIVE:
 		return perch_tcp_keepalive_ns(net);
 	case TIMER_FIN_WAIT_2:
@@ -132,7 +127,7 @@ static bool data_in_flight(const struct perch_tcb *c)
 static void wait_for_ack(struct perch_net *net, struct perch_tcb *c)
 {
 	struct perch_outbox *o = c->outbox;
-	int64_t at_ns = o->rto_base_ns + perch_tcp_rto_ns(net, c);
+	int64_t at_ns = o->rto_base_ns + tcp_backed_off_ns(net, c);
 
 	at_ns = RTE_MIN(at_ns, RTE_MIN(o->pto_ns, o->reo_ns));
 	at_ns = RTE_MIN(at_ns, user_deadline_ns(net, c));
@@ -144,15 +139,15 @@ static void start(struct perch_net *net, struct perch_tcb *c, enum perch_tcp_tim
 {
 	int64_t at_ns;
 
+	if (likely(timer == TIMER_NONE)) { /* what was waited for has come */
+		c->timer = TIMER_NONE;
+		c->timer_ns = PERCH_NET_NEVER;
+		return;
+	}
 	if (timer == TIMER_RESEND && data_in_flight(c)) {
 		c->outbox->rto_base_ns = net->now_ns;
 		perch_tlp_schedule(net, c);
 		wait_for_ack(net, c);
-		return;
-	}
-	if (timer == TIMER_NONE) {
-		c->timer = TIMER_NONE;
-		c->timer_ns = PERCH_NET_NEVER;
 		return;
 	}
 	at_ns = net->now_ns + duration_ns(net, c, timer);
@@ -217,7 +212,7 @@ int perch_tcp_set_user_timeout(struct perch_net *net, struct perch_tcb *c, int64
 static void back_off(struct perch_net *net, struct perch_tcb *c)
 {
 	c->retries++;
-	if (c->backoff < BACKOFF_MAX && perch_tcp_rto_ns(net, c) < net->cfg.rto_max_ns)
+	if (c->backoff < BACKOFF_MAX && tcp_backed_off_ns(net, c) < net->cfg.rto_max_ns)
 		c->backoff++;
 }
 
@@ -239,7 +234,7 @@ static bool short_wait_due(struct perch_net *net, struct perch_tcb *c)
 		perch_tcp_recover_late(net, c);
 	else if (o->pto_ns <= net->now_ns)
 		perch_tlp_send(net, c);
-	else if (o->rto_base_ns + perch_tcp_rto_ns(net, c) <= net->now_ns)
+	else if (o->rto_base_ns + tcp_backed_off_ns(net, c) <= net->now_ns)
 		return false;
 	wait_for_ack(net, c);
 	return true;
