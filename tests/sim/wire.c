@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/sim/wire.h"
 
+#include <netinet/icmp6.h>
 #include <netinet/in.h>
+#include <netinet/ip_icmp.h>
 #include <string.h>
 
 #include <rte_ether.h>
 #include <rte_ip.h>
 #include <rte_tcp.h>
+
+#include "tests/tcp-lite/packets.h"
 
 uint64_t rng_next(struct rng *r)
 {
@@ -146,7 +150,7 @@ static void watch_arrival(struct wire *w, const struct wire_packet *p)
 	e->known = true;
 }
 
-/* ---- the wire ------------------------------------------------------------------------------- */
+/* ---- packets under way, earliest first ------------------------------------------------------ */
 
 static bool earlier(const struct wire_packet *a, const struct wire_packet *b)
 {
@@ -222,10 +226,23 @@ static void meddle(struct wire *w, struct rte_mbuf *m)
 	fix_checksum(&v);
 }
 
-static void plant(struct wire *w, struct rte_mbuf *m)
+/* Not the cookie that it got. */
+static void plant_cookie(struct rte_mbuf *m, unsigned from)
 {
 	struct view v;
 
+	if (from != 0 || !look(m, &v) || v.tcp->tcp_flags & RTE_TCP_SYN_FLAG)
+		return;
+	v.tcp->recv_ack ^= RTE_BE32(1u << 20);
+	fix_checksum(&v);
+}
+
+static void plant(struct wire *w, unsigned from, struct rte_mbuf *m)
+{
+	struct view v;
+
+	if (w->cfg.plant == PLANT_COOKIE)
+		plant_cookie(m, from);
 	if (w->tcp_payloads != 5 || !look(m, &v) || v.payload == 0)
 		return;
 	if (w->cfg.plant == PLANT_BYTE)
@@ -237,6 +254,73 @@ static void plant(struct wire *w, struct rte_mbuf *m)
 	fix_checksum(&v);
 	w->tcp_payloads++;
 }
+
+/* ---- a narrow path -------------------------------------------------------------------------- */
+
+enum { ETHER = sizeof(struct rte_ether_hdr), QUOTE4 = sizeof(struct rte_ipv4_hdr) + 8, QUOTE6 = 1232 };
+
+static struct rte_mbuf *mbuf_of(struct wire *w, const struct frame *f)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);
+
+	if (m)
+		memcpy(rte_pktmbuf_append(m, (uint16_t)f->len), f->b, f->len);
+	return m;
+}
+
+/* The way back of a packet, from a router with an address of its own. */
+static struct ends way_back(const struct rte_mbuf *m)
+{
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	const struct rte_ipv4_hdr *ip4 = (const struct rte_ipv4_hdr *)(eth + 1);
+	const struct rte_ipv6_hdr *ip6 = (const struct rte_ipv6_hdr *)(eth + 1);
+	struct ends e;
+
+	memcpy(&e.smac, &eth->dst_addr, sizeof(e.smac));
+	memcpy(&e.dmac, &eth->src_addr, sizeof(e.dmac));
+	if (eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4)) {
+		e.src = packets_ip("10.0.0.254");
+		e.dst = perch_ip_from_v4(ip4->src_addr);
+	} else {
+		e.src = packets_ip("fd00::fe");
+		e.dst = perch_ip_from_v6(ip6->src_addr);
+	}
+	return e;
+}
+
+/* RFC 1191 section 4, RFC 4443 section 3.2. */
+static void tell(struct wire *w, unsigned from, const struct rte_mbuf *m, int64_t now_ns)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, ETHER);
+	struct wire_packet p = {.to = from, .order = w->order++, .at_ns = now_ns + w->cfg.delay_ns};
+	struct ends e = way_back(m);
+	struct frame f;
+
+	if (perch_ip_is_v4(&e.dst))
+		frame_icmp(&f, &e, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, w->cfg.mtu, ip, QUOTE4);
+	else
+		frame_icmp(&f, &e, ICMP6_PACKET_TOO_BIG, 0, w->cfg.mtu, ip, QUOTE6);
+	p.m = mbuf_of(w, &f);
+	if (!p.m)
+		return;
+	record(w, p.m, now_ns);
+	push(w, p);
+}
+
+/* Is m swallowed, because it is too long at this time? */
+static bool swallowed(struct wire *w, unsigned from, const struct rte_mbuf *m, int64_t now_ns)
+{
+	if (w->cfg.mtu == 0 || m->pkt_len <= ETHER + (unsigned)w->cfg.mtu ||
+		now_ns < w->cfg.mtu_from_ns || now_ns >= w->cfg.mtu_until_ns)
+		return false;
+	if (w->too_long++ == 0)
+		w->disturbed_ns = now_ns; /* those that follow are nobody's excuse */
+	if (w->cfg.mtu_told && w->n + 3 < WIRE_ROOM && !rng_chance(&w->rng, w->cfg.loss))
+		tell(w, from, m, now_ns);
+	return true;
+}
+
+/* ---- the wire ------------------------------------------------------------------------------- */
 
 static void carry(struct wire *w, const struct wire_packet *sent, int64_t now_ns)
 {
@@ -271,12 +355,16 @@ void wire_send(struct wire *w, unsigned from, struct rte_mbuf *m, int64_t now_ns
 	if (w->cfg.strip || w->cfg.mss_most)
 		meddle(w, m);
 	if (w->cfg.plant != PLANT_NOTHING)
-		plant(w, m);
+		plant(w, from, m);
 	record(w, m, now_ns);
 	watch(w, from, &p);
 	w->carried++;
-	if (w->cfg.plant == PLANT_BLACKHOLE && w->tcp_payloads > 5) {
+	if ((w->cfg.plant == PLANT_BLACKHOLE || w->cfg.plant == PLANT_TIMEOUT) && w->tcp_payloads > 5) {
 		/* nobody is told */
+	} else if (swallowed(w, from, m, now_ns)) {
+		/* and perhaps its sender is told */
+	} else if (w->cfg.dead_from_ns && now_ns >= w->cfg.dead_from_ns) {
+		w->disturbed_ns = now_ns;
 	} else if (w->n + 2 > WIRE_ROOM || rng_chance(&w->rng, w->cfg.loss)) {
 		w->disturbed_ns = now_ns;
 	} else {
@@ -285,6 +373,17 @@ void wire_send(struct wire *w, unsigned from, struct rte_mbuf *m, int64_t now_ns
 			carry(w, &p, now_ns);
 	}
 	rte_pktmbuf_free(m);
+}
+
+struct rte_mbuf *wire_syn(
+	struct wire *w, const struct perch_ip *src, const struct perch_ip *dst, uint16_t port)
+{
+	const struct ends e = {.src = *src, .dst = *dst, .smac = {{2, 0, 0, 0, 0, 9}},
+		.dmac = {{2, 0, 0, 0, 0, dst->b[15]}}};
+	struct frame f;
+
+	frame_tcp(&f, &e, port, port, 0, 0, RTE_TCP_SYN_FLAG, 1000, NULL, 0);
+	return mbuf_of(w, &f);
 }
 
 int64_t wire_next(const struct wire *w)

@@ -11,6 +11,8 @@
 
 #include <rte_mbuf.h>
 
+#include "tcp-lite/addr.h"
+
 struct rng {
 	uint64_t state;
 };
@@ -26,6 +28,9 @@ enum plant { /* a bug, to prove that the checks notice */
 	PLANT_BLACKHOLE, /* from some packet on nothing arrives, silently */
 	PLANT_WINDOW,    /* one window is smaller than the last */
 	PLANT_LEAK,      /* one packet buffer is kept */
+	PLANT_COOKIE,    /* what the client sends acknowledges another SYN cookie */
+	PLANT_MTU,       /* the path becomes narrower than any path may be */
+	PLANT_TIMEOUT,   /* connections have four times the user timeout that is checked */
 };
 
 enum strip { /* options that a middlebox takes out of SYNs */
@@ -38,6 +43,10 @@ enum strip { /* options that a middlebox takes out of SYNs */
 struct wire_config {
 	double loss, duplicate, reorder, corrupt, truncate; /* probabilities */
 	int64_t delay_ns, jitter_ns;
+	int64_t dead_from_ns;   /* nothing arrives any more; 0: always something may */
+	uint16_t mtu;           /* IP packets that are longer do not arrive ... 0: all may */
+	bool mtu_told;          /* ... and a router says so, or is silent ... */
+	int64_t mtu_from_ns, mtu_until_ns; /* ... for so long */
 	unsigned strip;      /* enum strip */
 	uint16_t mss_most;   /* MSS options are lowered to it; 0: they are not */
 	enum plant plant;
@@ -68,7 +77,7 @@ struct wire {
 	struct rte_mempool *pool;
 	struct wire_packet heap[WIRE_ROOM];
 	unsigned n;
-	uint64_t order, carried, tcp_payloads;
+	uint64_t order, carried, tcp_payloads, too_long;
 	struct wire_end ends[2];
 	const char *broken; /* the first rule that was broken, or NULL */
 	int64_t disturbed_ns; /* when a packet was last lost, damaged or delayed */
@@ -82,6 +91,10 @@ int64_t wire_next(const struct wire *w);
 /* The next packet that has arrived by now, and where; NULL if none. */
 struct rte_mbuf *wire_receive(struct wire *w, int64_t now_ns, unsigned *to);
 void wire_clear(struct wire *w);
+
+/* A SYN from src, as any stranger's; NULL: no packet buffer. */
+struct rte_mbuf *wire_syn(struct wire *w, const struct perch_ip *src, const struct perch_ip *dst,
+	uint16_t port);
 
 /* Nanosecond pcap. */
 FILE *wire_pcap_open(const char *path);
