@@ -3,7 +3,8 @@
  * and under virtual time. What must hold: every byte arrives, once and in order; the windows are
  * respected; nothing stalls for longer than backing off explains; and in the end no connection, no
  * timer and no packet buffer is left. Some worlds have a listener that can only answer by SYN
- * cookies, a path that becomes narrower or wider on the way, or a user timeout and a wire that dies.
+ * cookies, a path that becomes narrower or wider on the way, or a user timeout and a wire that
+ * dies.
  *
  *	sim_tcp [--seeds FIRST..LAST] [--seed N [--pcap FILE]]
  *		[--plant byte|blackhole|window|leak|cookie|mtu|timeout]
@@ -33,8 +34,8 @@ enum {
  * (60 s), or for what a delayed ACK and a pause of the applications add to that. */
 #define STALL_MOST (95 * SECOND)
 
-/* A user timeout's deadlines are exact; what a FIN waits for is known to a millisecond, and from the
- * last data that was sent. */
+/* A user timeout's deadlines are exact; what a FIN waits for is known to a millisecond, and from
+ * the last data that was sent. */
 #define TIMEOUT_SLACK (SECOND / 2)
 
 struct habits {
@@ -57,7 +58,7 @@ struct host {
 	int64_t deadlines_ns[FLOWS]; /* what the net asked for; a timing wheel of eight */
 	uint64_t sent, received;
 	uint32_t una;            /* what the peer has acknowledged ... */
-	int64_t una_ns;          /* ... and when that last moved, or something began to wait for it */
+	int64_t una_ns;          /* ... and when that last moved, or something began to wait */
 	bool waits;
 	uint64_t resets_before;  /* the connection was accepted */
 	int64_t next_write_ns, next_read_ns;
@@ -401,8 +402,8 @@ static void take_events(struct world *w, struct host *h)
 	}
 }
 
-/* RFC 5681 section 3.1: ssthresh leaves two segments, and nothing new goes out beyond the congestion
- * window but a probe. */
+/* RFC 5681 section 3.1: ssthresh leaves two segments, and nothing new goes out beyond the
+ * congestion window but a probe. */
 static void watch_congestion(struct world *w, const struct perch_tcb *c, uint32_t snd_nxt)
 {
 	if (!perch_tcp_is_open(c) || c->mtu_search)
@@ -685,8 +686,9 @@ static bool plant_called(const char *name, enum plant *out)
 /* Of a few hundred worlds each kind must have come about. */
 static bool note_and_judge_exercise(uint64_t worlds)
 {
-	printf("sim_tcp: %" PRIu64 " with newreno, %" PRIu64 " by cookie, %" PRIu64 " black holes, %"
-	       PRIu64 " doubted reports, %" PRIu64 " trials, %" PRIu64 " user timeouts\n",
+	printf("sim_tcp: %" PRIu64 " with newreno, %" PRIu64 " by cookie, %" PRIu64 " black holes,\n"
+	       "sim_tcp: %" PRIu64 " doubted reports, %" PRIu64 " trials, %" PRIu64
+	       " user timeouts\n",
 		exercised.newreno, exercised.cookies, exercised.black_holes, exercised.mtu_reports,
 		exercised.mtu_trials, exercised.timeouts);
 	return worlds < 500 || (exercised.newreno && exercised.cookies && exercised.black_holes &&

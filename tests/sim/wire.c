@@ -257,7 +257,11 @@ static void plant(struct wire *w, unsigned from, struct rte_mbuf *m)
 
 /* ---- a narrow path -------------------------------------------------------------------------- */
 
-enum { ETHER = sizeof(struct rte_ether_hdr), QUOTE4 = sizeof(struct rte_ipv4_hdr) + 8, QUOTE6 = 1232 };
+enum {
+	ETHER = sizeof(struct rte_ether_hdr),
+	QUOTE4 = sizeof(struct rte_ipv4_hdr) + 8,
+	QUOTE6 = 1232, /* of a packet of 1,280 */
+};
 
 static struct rte_mbuf *mbuf_of(struct wire *w, const struct frame *f)
 {
@@ -348,6 +352,12 @@ static void carry(struct wire *w, const struct wire_packet *sent, int64_t now_ns
 	push(w, p);
 }
 
+static bool vanishes(const struct wire *w)
+{
+	return (w->cfg.plant == PLANT_BLACKHOLE || w->cfg.plant == PLANT_TIMEOUT) &&
+		w->tcp_payloads > 5;
+}
+
 void wire_send(struct wire *w, unsigned from, struct rte_mbuf *m, int64_t now_ns)
 {
 	struct wire_packet p = {.m = m, .to = !from};
@@ -359,7 +369,7 @@ void wire_send(struct wire *w, unsigned from, struct rte_mbuf *m, int64_t now_ns
 	record(w, m, now_ns);
 	watch(w, from, &p);
 	w->carried++;
-	if ((w->cfg.plant == PLANT_BLACKHOLE || w->cfg.plant == PLANT_TIMEOUT) && w->tcp_payloads > 5) {
+	if (vanishes(w)) {
 		/* nobody is told */
 	} else if (swallowed(w, from, m, now_ns)) {
 		/* and perhaps its sender is told */
