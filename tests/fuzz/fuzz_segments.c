@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Segments and time against live TCP connections. The input is a program: segments whose numbers
- * lie near those of the connection, ICMP errors, calls of the layer above, and time that goes by.
+ * lie near those of the connection, ICMP errors, calls of the layer above, time that goes by, and
+ * stretches with an honest peer behind a path that swallows long packets.
  *
  * Whatever happens: nothing crashes or leaks, our window's right edge never moves left, nothing is
  * sent beyond the peer's window, what we send is well formed, and in the end nothing is left.
@@ -24,12 +25,15 @@ struct peer { /* of one connection, told apart by port */
 	uint32_t offered;       /* the furthest that we have offered */
 	uint32_t theirs;        /* what its last SYN wants acknowledged: perhaps a cookie */
 	uint32_t heard_ts;      /* its last timestamp */
+	uint32_t got;           /* all before this has arrived ... */
+	uint32_t run, run_end;  /* ... and this, beyond a hole; empty: nothing has */
 };
 
 struct play {
 	struct fuzz_net f; /* first: `sent` finds the play by it */
 	struct fuzz_input in;
 	bool v6;
+	uint32_t path_mtu;      /* IP packets that are longer vanish; 0: none do */
 	struct peer peers[PEERS], *at;
 };
 
@@ -87,6 +91,24 @@ static void hear(struct peer *peer, const uint8_t *h, unsigned header)
 		peer->theirs = get32(h + 4) + 1;
 }
 
+/* What arrives at an honest peer, which remembers one run beyond the first hole. */
+static void arrive(struct peer *peer, uint32_t seq, uint32_t end)
+{
+	if (seq_le(seq, peer->got)) {
+		peer->got = seq_max(peer->got, end);
+	} else if (peer->run == peer->run_end || seq_gt(seq, peer->run_end)) {
+		peer->run = seq;
+		peer->run_end = end;
+	} else {
+		peer->run = seq_lt(seq, peer->run) ? seq : peer->run;
+		peer->run_end = seq_max(peer->run_end, end);
+	}
+	if (seq_le(peer->run, peer->got)) {
+		peer->got = seq_max(peer->got, peer->run_end);
+		peer->run = peer->run_end = peer->got;
+	}
+}
+
 static void check_segment(
 	const struct play *p, struct peer *peer, const uint8_t *h, unsigned len)
 {
@@ -98,6 +120,10 @@ static void check_segment(
 	hear(peer, h, header);
 	if (flags & SYN)
 		peer->edge_known = false;
+	if (flags & SYN)
+		peer->got = peer->run = peer->run_end = seq + 1;
+	else if (p->path_mtu == 0 || len + (p->v6 ? 40 : 20) <= p->path_mtu)
+		arrive(peer, seq, seq + len - header + (flags & FIN));
 	else if (c && (c->marks & TCB_SCALE))
 		wnd <<= c->rcv_scale;
 	if (len > header && !(flags & RST))
@@ -270,6 +296,35 @@ static void rx_segment(struct play *p)
 		note_birth(p, flags, ack, wnd);
 }
 
+/* An ACK of all that has arrived. */
+static void rx_honest(struct play *p)
+{
+	struct ends e = fuzz_ends(p->v6);
+	const struct perch_tcb *c = live(p, p->at);
+	const struct peer *peer = p->at;
+	uint8_t options[24], *o = options;
+	struct frame frame;
+
+	if (!c || !perch_tcp_is_open(c))
+		return;
+	if (c->marks & TCB_TS) {
+		o = put(o, (uint8_t[]){1, 1, 8, 10}, 4);
+		o = put32(o, c->ts_recent);
+		o = put32(o, peer->heard_ts);
+	}
+	if ((c->marks & TCB_SACK) && peer->run != peer->run_end) {
+		o = put(o, (uint8_t[]){1, 1, 5, 10}, 4);
+		o = put32(o, peer->run);
+		o = put32(o, peer->run_end);
+	}
+	note_offer(p, ACK, peer->got, UINT16_MAX);
+	frame_tcp(&frame, &e, peer->port, PORT, c->rcv_nxt, peer->got, ACK, UINT16_MAX, options,
+		(unsigned)(o - options));
+	frame.b[14 + (p->v6 ? 40 : 20) + 12] = (uint8_t)((5 + (o - options) / 4) << 4);
+	frame_fix_transport(&frame);
+	fuzz_rx(&p->f, &frame, 0);
+}
+
 static void rx_error(struct play *p)
 {
 	struct ends in = fuzz_ends(p->v6), out = packets_reverse(&in);
@@ -302,6 +357,29 @@ static void take_events(struct play *p)
 			peer->c = c;
 		}
 		flow->events = 0;
+	}
+}
+
+/* The path becomes narrower or wider, and so many round trips go by in which all is well but for
+ * that; the layer above may write. */
+static void stretch(struct play *p)
+{
+	static const uint8_t bytes[4096];
+	uint8_t how = fuzz_take8(&p->in), path = fuzz_take8(&p->in);
+	int64_t rtt_ns = FUZZ_MS << (how >> 4 & 3);
+	unsigned rounds = 1 + (how & 15);
+
+	if (path != 255)
+		p->path_mtu = path ? 300 + path * 5u : 0;
+	for (; rounds > 0 && !(p->at->c && perch_tcp_error(p->at->c)); rounds--) {
+		if ((how & 64) && p->at->c)
+			perch_tcp_write(p->f.net, p->at->c, bytes, sizeof(bytes));
+		fuzz_turn(&p->f);
+		fuzz_pass(&p->f, rtt_ns);
+		if (how & 128) /* and nothing comes for longer than a timeout */
+			fuzz_pass(&p->f, 250 * FUZZ_MS);
+		rx_honest(p);
+		take_events(p);
 	}
 }
 
@@ -410,6 +488,9 @@ static void step(struct play *p)
 		break;
 	case 12:
 		rx_error(p);
+		break;
+	case 15:
+		stretch(p);
 		break;
 	case 13:
 		fuzz_pass(&p->f, INT64_C(1000) << (fuzz_take8(&p->in) & 31));

@@ -686,11 +686,10 @@ static bool plant_called(const char *name, enum plant *out)
 /* Of a few hundred worlds each kind must have come about. */
 static bool note_and_judge_exercise(uint64_t worlds)
 {
-	printf("sim_tcp: %" PRIu64 " with newreno, %" PRIu64 " by cookie, %" PRIu64 " black holes,\n"
-	       "sim_tcp: %" PRIu64 " doubted reports, %" PRIu64 " trials, %" PRIu64
-	       " user timeouts\n",
-		exercised.newreno, exercised.cookies, exercised.black_holes, exercised.mtu_reports,
-		exercised.mtu_trials, exercised.timeouts);
+	printf("sim_tcp: newreno %" PRIu64 ", cookies %" PRIu64 ", user timeouts %" PRIu64 "\n",
+		exercised.newreno, exercised.cookies, exercised.timeouts);
+	printf("sim_tcp: holes %" PRIu64 ", reports %" PRIu64 ", trials %" PRIu64 "\n",
+		exercised.black_holes, exercised.mtu_reports, exercised.mtu_trials);
 	return worlds < 500 || (exercised.newreno && exercised.cookies && exercised.black_holes &&
 		exercised.mtu_reports && exercised.mtu_trials && exercised.timeouts);
 }
