@@ -92,15 +92,15 @@ bool perch_tcp_mtu_told(
 	return false;
 }
 
-/* What a timeout says about the length of what was lost: nothing, or the MTU to try. If full
- * segments of that vanish too, with the next timeout, what every host must take. */
+/* What a timeout says about the length of what was lost: nothing, or the MTU to try. If what is no
+ * longer than that vanishes too, with the next timeout, what every host must take. */
 static uint32_t silence_tells(const struct perch_tcb *c)
 {
-	uint32_t len = perch_pkt(c->outbox->head)->tcp.len;
+	uint32_t bytes = perch_pkt(c->outbox->head)->tcp.len + overhead(c);
 
-	if (len + overhead(c) > MTU_BASE)
+	if (bytes > MTU_BASE)
 		return c->retries >= SILENT_TIMEOUTS ? MTU_BASE : 0;
-	return c->retries > SILENT_TIMEOUTS && len >= c->mss ? least_mtu(c) : 0;
+	return c->retries > SILENT_TIMEOUTS && bytes > least_mtu(c) ? least_mtu(c) : 0;
 }
 
 void perch_tcp_mtu_timeout(struct perch_net *net, struct perch_tcb *c)

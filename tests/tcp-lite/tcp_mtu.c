@@ -109,11 +109,26 @@ static void deeper_hole(void)
 	talk_end();
 }
 
-static void short_ones_tell_nothing(void)
+/* What is longer than every host must take may be too long, full segment or not. */
+static void less_than_full(void)
 {
 	opens("");
 	writes(1000);
 	leaves(1000);
+	tx_after(190 * MS, 210 * MS, segment(1, 1000));
+	tx_after(390 * MS, 410 * MS, segment(1, 1000));
+	tx_after(790 * MS, 810 * MS, segment(1, 1000));
+	check(mss() == full);
+	tx_after(1590 * MS, 1610 * MS, segment(1, talk.v6 ? 1000 : 536));
+	check(counters().black_holes == (talk.v6 ? 0 : 1));
+	talk_end();
+}
+
+static void short_ones_tell_nothing(void)
+{
+	opens("");
+	writes(500);
+	leaves(500);
 	pass(60 * SECOND);
 	check(counters().rto_fired > 5);
 	check(counters().black_holes == 0);
@@ -403,6 +418,7 @@ static void wider_after_ten_minutes(void)
 static const struct suite_case cases[] = {
 	{"8899 4.3 a black hole", black_hole},
 	{"8899 4.3 a deeper one", deeper_hole},
+	{"8899 4.3 less than a full segment", less_than_full},
 	{"8899 4.3 short ones tell nothing", short_ones_tell_nothing},
 	{"8899 4.3 two timeouts tell nothing", two_timeouts_tell_nothing},
 	{"4821 7 it was an outage", outage},
