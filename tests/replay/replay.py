@@ -696,12 +696,12 @@ def full_ring(lab):
         echo_frames(1) + [(T + 5000 + i * 1000, f.udp(5000, 7, bytes(1400))) for i in range(300)]))
     rec = lab.file("day.pcapng")
     r = lab.replay(big, "--loop", "10", "--speed", "1x",  # in no time, nothing would be written
-                   "--tx", "/dev/null", file_limit=1500000, app=(*ECHO, "--record-mb", "1"),
+                   "--tx", "/dev/null", file_limit=800000, app=(*ECHO, "--record-mb", "1"),
                    env={"PERCH_RECORD": str(rec)})
     check(counter(r, "record_lost") > 100 and counter(r, "record_errno") == 27, r.stdout)
     r = lab.replay(rec, status=1, app=())
     check(re.search(r"the recording (lacks \d+ blocks|has a hole)", r.stderr), r.stderr)
-    check(600 < counter(r, "rx_packets") < 3010, r.stdout)  # a megabyte of them at least
+    check(300 < counter(r, "rx_packets") < 3010, r.stdout)  # what the file could take at least
 
 
 def holes(lab):
