@@ -696,7 +696,7 @@ def full_ring(lab):
         echo_frames(1) + [(T + 5000 + i * 1000, f.udp(5000, 7, bytes(1400))) for i in range(300)]))
     rec = lab.file("day.pcapng")
     r = lab.replay(big, "--loop", "10", "--speed", "1x",  # in no time, nothing would be written
-                   "--tx", "/dev/null", file_limit=800000, app=(*ECHO, "--record-mb", "1"),
+                   "--tx", "/dev/null", file_limit=1100000, app=(*ECHO, "--record-mb", "1"),
                    env={"PERCH_RECORD": str(rec)})
     check(counter(r, "record_lost") > 100 and counter(r, "record_errno") == 27, r.stdout)
     r = lab.replay(rec, status=1, app=())
