@@ -496,8 +496,21 @@ uint16_t perch_port_tx(struct perch_port *p, unsigned lcore, struct rte_mbuf **p
 {
 	if (unlikely(p->detour))
 		return p->steer ? perch_steer_tx(p, lcore, pkts, n)
-		                : perch_port_send(p, 0, pkts, n);
+		                : perch_port_send(p, lcore, pkts, n);
 	return n > 0 ? perch_port_send(p, 0, pkts, n) : 0;
+}
+
+void perch_port_tell_left(struct perch_port *p, perch_port_left_fn fn, void *arg)
+{
+	rte_spinlock_init(&p->left_lock);
+	p->left_arg = arg;
+	p->left = fn;
+}
+
+void perch_port_send_rest(struct perch_port *p)
+{
+	if (p->steer)
+		perch_steer_send_rest(p);
 }
 
 /* The reader gets the mbuf itself, so one that TCP holds as well must be copied. */
@@ -533,7 +546,7 @@ uint16_t perch_port_poll(struct perch_port *p, unsigned queue, struct rte_mbuf *
 uint16_t perch_port_send(struct perch_port *p, unsigned queue, struct rte_mbuf **pkts, uint16_t n)
 {
 	if (unlikely(p->replay != NULL))
-		return perch_replay_tx(p->replay, pkts, n);
+		return perch_replay_tx(p->replay, queue, pkts, n);
 	if (p->copy_shared)
 		return send_copies(p, queue, pkts, n);
 	return rte_eth_tx_burst(p->id, (uint16_t)queue, pkts, n);

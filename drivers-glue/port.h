@@ -68,6 +68,15 @@ int perch_port_open(struct perch_port **out, const struct perch_port_config *cfg
 	size_t why_bytes);
 void perch_port_close(struct perch_port *p);
 
+/* A port of several lcores tells fn of each burst that the device has taken, in the order of their
+ * taking: n packets of lcore `of`, by the thread of lcore `by`. NULL: no more. Control, while no
+ * lcore uses the port. */
+typedef void (*perch_port_left_fn)(void *arg, unsigned by, unsigned of, uint16_t n);
+void perch_port_tell_left(struct perch_port *p, perch_port_left_fn fn, void *arg);
+
+/* Send what lcores handed to lcore 0 for sending, when none of them uses the port any more. */
+void perch_port_send_rest(struct perch_port *p);
+
 void perch_port_info(struct perch_port *p, struct perch_port_info *out);
 void perch_port_stats(struct perch_port *p, struct perch_port_stats *out);
 

@@ -5,6 +5,7 @@
 #define PERCH_DRIVERS_GLUE_PORT_INSIDE_H
 
 #include <rte_ethdev.h>
+#include <rte_spinlock.h>
 
 #include "drivers-glue/port.h"
 #include "drivers-glue/replay.h"
@@ -30,6 +31,9 @@ struct perch_port {
 	uint16_t reta[RETA_ENTRIES];
 	uint64_t owner;
 	bool started;
+	perch_port_left_fn left; /* NULL: nobody wants to know what leaves in which order */
+	void *left_arg;
+	rte_spinlock_t left_lock; /* held from a burst until it has been told */
 	struct perch_port_info info;
 };
 
@@ -50,6 +54,7 @@ uint16_t perch_steer_rx(
 	struct perch_port *p, unsigned lcore, struct rte_mbuf **pkts, uint16_t n, uint64_t *learn);
 uint16_t perch_steer_tx(
 	struct perch_port *p, unsigned lcore, struct rte_mbuf **pkts, uint16_t n);
+void perch_steer_send_rest(struct perch_port *p);
 void perch_steer_groups(
 	struct perch_port *p, unsigned lcore, const struct rte_ether_addr *macs, uint32_t n);
 uint64_t perch_steer_dropped(const struct perch_port *p);

@@ -30,7 +30,7 @@ enum {
 #define EVENT_TYPE   UINT32_C(0x80706302)
 #define LATEST_NS    (INT64_MAX / 2) /* what is added to it does not overflow */
 
-static const char magic[8] = "perchrc2";
+static const char magic[8] = "perchrc3";
 
 /* At the head of the ring file; behind it a page for each lcore, then its ring. */
 struct tape_head {
@@ -308,6 +308,7 @@ struct perch_recording {
 	uint64_t lost;  /* as the rings say */
 	size_t at[PERCH_RECORDED_LCORES];       /* each lcore reads its own blocks */
 	uint64_t number[PERCH_RECORDED_LCORES]; /* of its last event */
+	struct perch_recorded_lefts left, shared;
 	int64_t now_ns[PERCH_RECORDED_LCORES];  /* of that */
 };
 
@@ -457,8 +458,8 @@ bool perch_recording_is(const char *path)
 	n = f ? fread(buf, 1, LOOK_BYTES, f) : 0;
 	if (f)
 		fclose(f);
-	if (n >= sizeof(magic) && memcmp(buf, magic, sizeof(magic)) == 0)
-		is = true;
+	if (n >= sizeof(magic) && memcmp(buf, magic, sizeof(magic) - 1) == 0)
+		is = true; /* of whichever version */
 	for (at = 0; n - at >= 12 && !is && block_bytes(buf + at) >= 12;) {
 		memcpy(&type, buf + at, sizeof(type));
 		is = type == CONFIG_BLOCK;
@@ -469,6 +470,71 @@ bool perch_recording_is(const char *path)
 	free(buf);
 	return is;
 }
+
+/* ---- reading: what left --------------------------------------------------------------------- */
+
+static bool is_of_no_turn(const struct perch_recorded_event *e)
+{
+	return e->kind == PERCH_RECORDED_LEFT || e->kind == PERCH_RECORDED_SHARED;
+}
+
+static int keep_left(struct perch_recorded_lefts *l, const struct perch_recorded_event *e)
+{
+	size_t room = l->room ? 2 * l->room : 256;
+	struct perch_recorded_left *bigger;
+
+	if (l->n == l->room) {
+		bigger = realloc(l->at, room * sizeof(*bigger));
+		if (!bigger)
+			return -ENOMEM;
+		l->at = bigger;
+		l->room = room;
+	}
+	l->at[l->n++] = (struct perch_recorded_left){
+		.order = e->order, .lcore = e->from, .n = e->n};
+	return 0;
+}
+
+static int by_order(const void *a, const void *b)
+{
+	const struct perch_recorded_left *x = a, *y = b;
+
+	return (x->order > y->order) - (x->order < y->order);
+}
+
+static int find_left(struct perch_recording *r)
+{
+	struct perch_recorded_event e;
+	uint32_t type;
+	size_t at;
+	int rc = 0;
+
+	for (at = 0; r->n - at >= 12 && rc == 0; at += block_bytes(r->bytes + at)) {
+		memcpy(&type, r->bytes + at, sizeof(type));
+		if (type != EVENT_TYPE || block_bytes(r->bytes + at) != EVENT_BLOCK)
+			continue;
+		memcpy(&e, r->bytes + at + 8, sizeof(e));
+		if (is_of_no_turn(&e) && e.from < PERCH_RECORDED_LCORES)
+			rc = keep_left(e.kind == PERCH_RECORDED_LEFT ? &r->left : &r->shared, &e);
+	}
+	if (r->left.n > 0)
+		qsort(r->left.at, r->left.n, sizeof(*r->left.at), by_order);
+	if (r->shared.n > 0)
+		qsort(r->shared.at, r->shared.n, sizeof(*r->shared.at), by_order);
+	return rc;
+}
+
+const struct perch_recorded_lefts *perch_recording_left(const struct perch_recording *r)
+{
+	return &r->left;
+}
+
+const struct perch_recorded_lefts *perch_recording_shared(const struct perch_recording *r)
+{
+	return &r->shared;
+}
+
+/* ---- reading: open and close ---------------------------------------------------------------- */
 
 int perch_recording_open(
 	struct perch_recording **out, const char *path, char *why, size_t why_bytes)
@@ -494,6 +560,8 @@ int perch_recording_open(
 	free(ring);
 	if (rc == 0 && !r->config[0])
 		rc = -EINVAL;
+	if (rc == 0)
+		rc = find_left(r);
 	if (rc < 0) {
 		perch_recording_close(r);
 		return perch_glue_why(
@@ -505,8 +573,11 @@ int perch_recording_open(
 
 void perch_recording_close(struct perch_recording *r)
 {
-	if (r)
+	if (r) {
 		free(r->bytes);
+		free(r->left.at);
+		free(r->shared.at);
+	}
 	free(r);
 }
 
@@ -538,6 +609,8 @@ bool perch_recording_config(
 }
 
 /* ---- reading: the turns --------------------------------------------------------------------- */
+
+static const char hole[] = "has a hole (its ring was too small: see --record-mb)";
 
 /* The lcore's next block at or after *at: an event (copied to e), or a packet (e->kind is
  * UINT32_MAX, and data, len are set). False at the end. */
@@ -630,10 +703,19 @@ static bool take_event(struct perch_recording *r, unsigned lcore,
 	step_over(r, lcore);
 	r->number[lcore] = e->number;
 	r->now_ns[lcore] = e->now_ns;
+	if (is_of_no_turn(e))
+		return true; /* see find_left */
 	out->now_ns = e->now_ns;
 	out->flags |= e->flags;
+	if (e->kind != PERCH_RECORDED_TX) /* which comes when others have seen what it did */
+		out->order = e->order;
 	switch (e->kind) {
-	case PERCH_RECORDED_MAIL: out->mail += e->n; return true;
+	case PERCH_RECORDED_MAIL:
+		if (out->n_mail == PERCH_RECORDED_MAILS)
+			return false;
+		out->mail[out->n_mail++] = e->mail;
+		return true;
+	case PERCH_RECORDED_GROUPS: out->groups = e->order; return true;
 	case PERCH_RECORDED_TX: out->taken = e->n; return true;
 	case PERCH_RECORDED_TURN:
 		out->learn = e->learn;
@@ -643,7 +725,20 @@ static bool take_event(struct perch_recording *r, unsigned lcore,
 	}
 }
 
-static int is_wrong(const struct perch_recording *r, size_t at, const char *what, char *why,
+/* What the event cannot be, coming next; or NULL. */
+static const char *is_wrong(
+	const struct perch_recording *r, unsigned lcore, const struct perch_recorded_event *e)
+{
+	if (e->kind == PERCH_RECORDED_LOST)
+		return hole;
+	if (r->number[lcore] > 0 && e->number != r->number[lcore] + 1)
+		return "lacks what was before it";
+	if (e->now_ns < r->now_ns[lcore] || e->now_ns > LATEST_NS)
+		return "has a time that cannot be";
+	return NULL;
+}
+
+static int say_wrong(const struct perch_recording *r, size_t at, const char *what, char *why,
 	size_t why_bytes)
 {
 	return perch_glue_why(why, why_bytes, -EBADMSG, "the recording %s at offset %zu%s", what,
@@ -655,9 +750,9 @@ int perch_recording_next(struct perch_recording *r, unsigned lcore,
 	struct perch_recorded_turn *out, char *why, size_t why_bytes)
 {
 	struct perch_recorded_event e;
-	static const char hole[] = "has a hole (its ring was too small: see --record-mb)";
+	const char *wrong = NULL;
+	bool begun = false;
 	uint64_t turn = 0;
-	bool begun = false, lost;
 	size_t at;
 
 	*out = (struct perch_recorded_turn){.taken = UINT32_MAX, .now_ns = r->now_ns[lcore]};
@@ -665,17 +760,17 @@ int perch_recording_next(struct perch_recording *r, unsigned lcore,
 		if (begun && e.turn != turn)
 			break;
 		at = r->at[lcore];
-		if (e.kind == PERCH_RECORDED_LOST)
-			return is_wrong(r, at, hole, why, why_bytes);
-		if (r->number[lcore] > 0 && e.number != r->number[lcore] + 1)
-			return is_wrong(r, at, "lacks what was before it", why, why_bytes);
-		if (e.now_ns < r->now_ns[lcore] || e.now_ns > LATEST_NS)
-			return is_wrong(r, at, "has a time that cannot be", why, why_bytes);
-		if (!take_event(r, lcore, &e, out)) {
-			lost = peek_event(r, lcore, &e) && e.kind == PERCH_RECORDED_LOST;
-			return is_wrong(r, at, lost ? hole : "is damaged", why, why_bytes);
+		wrong = is_wrong(r, lcore, &e);
+		if (wrong) {
+			out->order = e.order;
+			return say_wrong(r, at, wrong, why, why_bytes);
 		}
-		begun = true;
+		if (!take_event(r, lcore, &e, out)) {
+			wrong = peek_event(r, lcore, &e) && e.kind == PERCH_RECORDED_LOST
+				? hole : "is damaged";
+			return say_wrong(r, at, wrong, why, why_bytes);
+		}
+		begun |= !is_of_no_turn(&e);
 		turn = e.turn;
 	}
 	return begun;

@@ -17,28 +17,53 @@
 
 enum perch_recorded {
 	PERCH_RECORDED_TURN, /* a turn with something to do: n packets follow, learn, flags */
-	PERCH_RECORDED_MAIL, /* n messages of other threads were carried out in it */
+	PERCH_RECORDED_MAIL, /* a message of another thread was carried out in it */
 	PERCH_RECORDED_TX,   /* the port took n packets only */
 	PERCH_RECORDED_LOST, /* n blocks before this had no room in the ring */
+	PERCH_RECORDED_LEFT, /* of no turn: the device took n packets of the lcore `from` */
+	PERCH_RECORDED_SHARED, /* of no turn: the lcore `from` joined or left a group */
+	PERCH_RECORDED_GROUPS, /* lcore 0 followed what others had */
 };
 
-enum perch_recorded_flag { PERCH_RECORDED_STOP = 1u << 0, PERCH_RECORDED_MUTE = 1u << 1 };
+enum perch_recorded_flag {
+	PERCH_RECORDED_STOP = 1u << 0,
+	PERCH_RECORDED_MUTE = 1u << 1,
+	PERCH_RECORDED_WAIT = 1u << 2, /* timers waited for the next turn */
+};
 
 /* What the device said of checksums, a bit for each packet of the burst. */
 struct perch_recorded_sums {
 	uint64_t ip_good, ip_bad, l4_good, l4_bad;
 };
 
+/* A message, as it is in every run: what it says, and in which places of the program (the function
+ * to call, say), which another build has elsewhere. */
+struct perch_recorded_mail {
+	uint64_t what, where;
+};
+
 struct perch_recorded_event {
 	uint32_t kind, lcore, n, flags;
 	uint64_t number; /* of the lcore's events, from 1 */
+	uint64_t order;  /* of all lcores' events: one that saw what another did has a higher one */
 	uint64_t turn;   /* of the lcore: events of one turn have the same */
 	int64_t now_ns;
-	uint64_t learn;  /* as perch_port_rx gives it */
-	struct perch_recorded_sums sums;
+	union {
+		struct { /* TURN */
+			uint64_t learn; /* as perch_port_rx gives it */
+			struct perch_recorded_sums sums;
+		};
+		struct perch_recorded_mail mail; /* MAIL */
+		uint32_t from;                   /* LEFT, SHARED */
+	};
 };
 
-enum { PERCH_RECORDED_LCORES = 64, PERCH_RECORDED_CONFIG = 16000, PERCH_RECORDED_BURST = 64 };
+enum {
+	PERCH_RECORDED_LCORES = 64,
+	PERCH_RECORDED_CONFIG = 16000,
+	PERCH_RECORDED_BURST = 64,
+	PERCH_RECORDED_MAILS = 64, /* messages carried out in a turn */
+};
 
 /* The marks of packet i of the burst, to sums and back to ol_flags. */
 void perch_recorded_sums_note(struct perch_recorded_sums *sums, unsigned i, uint64_t ol_flags);
@@ -81,13 +106,26 @@ struct perch_recording;
 
 struct perch_recorded_turn {
 	int64_t now_ns;
-	uint32_t n, mail;
+	uint64_t order; /* all that it saw of other lcores' turns was in turns of a lower one */
+	uint32_t n, n_mail;
 	uint32_t taken; /* by the port; UINT32_MAX: all */
 	uint32_t flags;
+	uint64_t groups; /* lcore 0 followed what others had SHARED before that; 0: it did not */
+	struct perch_recorded_mail mail[PERCH_RECORDED_MAILS]; /* in that order */
 	uint64_t learn;
 	struct perch_recorded_sums sums;
 	const uint8_t *data[PERCH_RECORDED_BURST];
 	uint32_t len[PERCH_RECORDED_BURST];
+};
+
+struct perch_recorded_left { /* packets of an lcore that left the port together */
+	uint64_t order;
+	uint32_t lcore, n;
+};
+
+struct perch_recorded_lefts { /* by order; or what lcores SHARED, one by one */
+	struct perch_recorded_left *at;
+	size_t n, room;
 };
 
 /* Is that a recording (or what a crash left of one)? */
@@ -113,6 +151,10 @@ bool perch_recording_has_start(struct perch_recording *r, unsigned lcore);
  * missing here, or damaged; out->now_ns is when. */
 int perch_recording_next(struct perch_recording *r, unsigned lcore,
 	struct perch_recorded_turn *out, char *why, size_t why_bytes);
+
+/* What left the port when several lcores sent, and what they SHARED; as long as the recording. */
+const struct perch_recorded_lefts *perch_recording_left(const struct perch_recording *r);
+const struct perch_recorded_lefts *perch_recording_shared(const struct perch_recording *r);
 
 /* Where the file stops being whole, in bytes; -1: nowhere. */
 int64_t perch_recording_damage(const struct perch_recording *r);

@@ -39,6 +39,10 @@ struct perch_replay {
 	struct perch_held held; /* what has passed the faults */
 	const struct perch_recorded_turn *turn; /* to be received next */
 	uint32_t tx_left; /* that may still be taken in this turn */
+	const struct perch_recorded_lefts *left; /* NULL: what is sent has left */
+	size_t at_left;
+	struct perch_held sent[PERCH_RECORDED_LCORES]; /* by each lcore, and has not left */
+	int64_t left_ns;
 	struct perch_peers *peers; /* NULL: not asked for */
 	struct perch_pcapng *out;
 	struct perch_replay_stats stats;
@@ -313,6 +317,8 @@ int perch_replay_close(struct perch_replay *r)
 	perch_peers_close(r->peers);
 	perch_fault_clear(&r->faults);
 	perch_held_clear(&r->held);
+	for (i = 0; i < PERCH_RECORDED_LCORES; i++)
+		perch_held_clear(&r->sent[i]);
 	rc = perch_pcapng_close(r->out);
 	free(r);
 	return rc;
@@ -416,6 +422,57 @@ uint16_t perch_replay_rx(struct perch_replay *r, struct rte_mempool *pool, struc
 
 /* ---- out ------------------------------------------------------------------------------------ */
 
+/* A copy, for the packet's buffer is free again, as it was. */
+static void keep(struct perch_replay *r, unsigned lcore, const struct rte_mbuf *m)
+{
+	uint8_t bytes[UINT16_MAX];
+	struct perch_frame f = {.time_ns = r->now_ns + r->cfg.tx_cost_ns, .len = m->pkt_len};
+
+	f.data = m->pkt_len <= sizeof(bytes) ? rte_pktmbuf_read(m, 0, m->pkt_len, bytes) : NULL;
+	if (!f.data || perch_held_put(&r->sent[lcore], &f) < 0)
+		fail(r, "out of memory for the packets that have not left");
+}
+
+/* The first packet of those that the lcore has sent. */
+static bool write_kept(struct perch_replay *r, unsigned lcore)
+{
+	struct perch_held_frame *h = perch_held_take(&r->sent[lcore]);
+	struct rte_mbuf m = {.nb_segs = 1};
+
+	if (!h)
+		return false;
+	m.buf_addr = (void *)(uintptr_t)h->f.data;
+	m.data_len = (uint16_t)h->f.len;
+	m.pkt_len = h->f.len;
+	r->left_ns = RTE_MAX(r->left_ns, h->f.time_ns);
+	perch_pcapng_packet(r->out, r->left_ns, &m);
+	free(h);
+	return true;
+}
+
+/* An app that is another by now may have sent fewer packets than left then, or more. */
+void perch_replay_leave(struct perch_replay *r, uint64_t order)
+{
+	const struct perch_recorded_left *l;
+	unsigned i;
+
+	for (; r->left && r->at_left < r->left->n; r->at_left++) {
+		l = &r->left->at[r->at_left];
+		if (l->order >= order)
+			break;
+		for (i = 0; i < l->n && write_kept(r, l->lcore); i++)
+			;
+	}
+	for (i = 0; order == UINT64_MAX && i < PERCH_RECORDED_LCORES; i++)
+		while (write_kept(r, i))
+			;
+}
+
+void perch_replay_order(struct perch_replay *r, const struct perch_recorded_lefts *left)
+{
+	r->left = left->n > 0 ? left : NULL;
+}
+
 static void write_down(struct perch_replay *r, const struct rte_mbuf *m)
 {
 	uint8_t *bytes = perch_pcapng_packet(r->out, r->now_ns + r->cfg.tx_cost_ns, m);
@@ -424,7 +481,8 @@ static void write_down(struct perch_replay *r, const struct rte_mbuf *m)
 		perch_peers_tx(r->peers, bytes, m->pkt_len);
 }
 
-uint16_t perch_replay_tx(struct perch_replay *r, struct rte_mbuf **pkts, uint16_t n)
+uint16_t perch_replay_tx(
+	struct perch_replay *r, unsigned lcore, struct rte_mbuf **pkts, uint16_t n)
 {
 	uint16_t i;
 
@@ -433,7 +491,9 @@ uint16_t perch_replay_tx(struct perch_replay *r, struct rte_mbuf **pkts, uint16_
 		r->tx_left -= n;
 	for (i = 0; i < n; i++) {
 		r->stats.tx_bytes += pkts[i]->pkt_len;
-		if (r->out)
+		if (r->out && r->left)
+			keep(r, lcore, pkts[i]);
+		else if (r->out)
 			write_down(r, pkts[i]);
 		rte_pktmbuf_free(pkts[i]);
 	}

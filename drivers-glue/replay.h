@@ -76,10 +76,19 @@ void perch_replay_advance(struct perch_replay *r, int64_t now_ns);
 struct perch_recorded_turn;
 void perch_replay_feed(struct perch_replay *r, const struct perch_recorded_turn *turn);
 
+/* From now on what lcores send is kept until perch_replay_leave, and leaves in this order, if there
+ * is any; the list stays the caller's, and lives as long. */
+struct perch_recorded_lefts;
+void perch_replay_order(struct perch_replay *r, const struct perch_recorded_lefts *left);
+
+/* Write down what left before that (UINT64_MAX: at all); then nothing else can come before it. */
+void perch_replay_leave(struct perch_replay *r, uint64_t order);
+
 /* As perch_port_rx and perch_port_tx. */
 uint16_t perch_replay_rx(struct perch_replay *r, struct rte_mempool *pool, struct rte_mbuf **pkts,
 	uint16_t n, uint64_t *learn);
-uint16_t perch_replay_tx(struct perch_replay *r, struct rte_mbuf **pkts, uint16_t n);
+uint16_t perch_replay_tx(
+	struct perch_replay *r, unsigned lcore, struct rte_mbuf **pkts, uint16_t n);
 
 /* What ended the captures before their end, one sentence, or NULL. */
 const char *perch_replay_error(const struct perch_replay *r);

@@ -324,6 +324,22 @@ static uint16_t from_ring(
 	return got;
 }
 
+/* Packets of lcore `of`, by lcore `by`, which has a queue of its own. */
+static uint16_t send_of(
+	struct perch_port *p, unsigned by, unsigned of, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t taken;
+
+	if (likely(!p->left))
+		return perch_port_send(p, by, pkts, n);
+	rte_spinlock_lock(&p->left_lock);
+	taken = perch_port_send(p, by, pkts, n);
+	if (taken > 0)
+		p->left(p->left_arg, by, of, taken);
+	rte_spinlock_unlock(&p->left_lock);
+	return taken;
+}
+
 static void send_for_others(struct perch_port *p)
 {
 	struct lane *l;
@@ -337,7 +353,7 @@ static void send_for_others(struct perch_port *p)
 				l->out, (void **)l->held, PORT_BURST, NULL);
 		if (l->n_held == 0)
 			continue;
-		sent = perch_port_send(p, 0, l->held, l->n_held);
+		sent = send_of(p, 0, i, l->held, l->n_held);
 		for (k = sent; k < l->n_held; k++)
 			l->held[k - sent] = l->held[k];
 		l->n_held -= sent;
@@ -387,7 +403,15 @@ uint16_t perch_steer_tx(struct perch_port *p, unsigned lcore, struct rte_mbuf **
 	if (n == 0)
 		return 0;
 	if (lcore < p->hw_queues)
-		return perch_port_send(p, lcore, pkts, n);
+		return send_of(p, lcore, lcore, pkts, n);
 	return (uint16_t)rte_ring_enqueue_burst(p->steer->lanes[lcore].out, (void *const *)pkts, n,
 		NULL);
+}
+
+void perch_steer_send_rest(struct perch_port *p)
+{
+	unsigned i;
+
+	for (i = 0; p->hw_queues == 1 && i < RING / PORT_BURST + 1; i++)
+		send_for_others(p);
 }

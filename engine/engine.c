@@ -242,6 +242,7 @@ int perch_run(struct perch *e)
 			pthread_join(e->lcores[i]->thread, NULL);
 		e->lcores[i]->has_thread = false;
 	}
+	perch_port_send_rest(e->port);
 	atomic_store(&e->running, false);
 	return rc;
 }

@@ -60,6 +60,7 @@ struct perch_lcore {
 	int64_t unwind_until_ns;  /* but not before, while coroutines go on returning */
 	uint32_t unwinding;       /* how many were left when that was last put off */
 	int64_t busy_ns;          /* the last turn that found something to do */
+	bool timers_wait;         /* for the next turn */
 	unsigned late_bursts;     /* so many full ones may come before timers fire: see turn.c */
 	int64_t tx_held_ns;       /* since when the port has taken nothing; 0: it does */
 	uint64_t turns, idle_turns;
@@ -87,6 +88,11 @@ struct perch_shared_group {
 	struct perch_ip group, source;
 	uint32_t wanted; /* memberships; 0 and not joined: free */
 	bool joined;     /* by lcore 0 */
+};
+
+struct perch_share { /* of one lcore, by +1 or -1 */
+	struct perch_ip group, source;
+	int by;
 };
 
 struct perch_shared_groups {

@@ -50,28 +50,49 @@ static struct perch_shared_group *find_shared(struct perch_shared_groups *s,
 	return free_one;
 }
 
+/* With the lock. Returns false when there is no room. */
+static bool enter(struct perch_shared_groups *s, const struct perch_share *share)
+{
+	struct perch_shared_group *g = find_shared(s, &share->group, &share->source);
+
+	if (!g)
+		return false;
+	if (g->wanted == 0 && !g->joined)
+		*g = (struct perch_shared_group){.group = share->group, .source = share->source};
+	g->wanted = (uint32_t)((int)g->wanted + share->by);
+	return true;
+}
+
 /* by +1 or -1. Returns 0 or -ENOBUFS. */
 static int share(struct perch_lcore *l, const struct perch_ip *group,
 	const struct perch_ip *source, int by)
 {
+	const struct perch_share what = {.group = *group, .source = *source, .by = by};
 	struct perch_shared_groups *s = &l->engine->groups;
-	struct perch_shared_group *g;
+	int rc;
 
 	if (l->id == 0)
 		return 0;
 	pthread_mutex_lock(&s->lock);
-	g = find_shared(s, group, source);
-	if (g) {
-		if (g->wanted == 0 && !g->joined)
-			*g = (struct perch_shared_group){.group = *group, .source = *source};
-		g->wanted = (uint32_t)((int)g->wanted + by);
+	if (unlikely(l->scripted))
+		rc = perch_playback_share(l, &what);
+	else
+		rc = enter(s, &what) ? 0 : -ENOBUFS;
+	if (rc == 0) {
 		atomic_fetch_add_explicit(&s->gen, 1, memory_order_relaxed);
+		if (unlikely(l->recorded))
+			perch_record_share(l);
 	}
 	pthread_mutex_unlock(&s->lock);
-	return g ? 0 : -ENOBUFS;
+	return rc;
 }
 
 /* ---- lcore 0 does --------------------------------------------------------------------------- */
+
+static void enter_late(struct perch *e, const struct perch_share *share)
+{
+	enter(&e->groups, share);
+}
 
 /* What lcore 0 cannot join for another, because its own table is full, is counted there and tried
  * again at the next change. */
@@ -82,6 +103,10 @@ static void follow_shared(struct perch_lcore *l)
 	uint32_t i;
 
 	pthread_mutex_lock(&s->lock);
+	if (unlikely(l->scripted))
+		perch_playback_groups(l, enter_late);
+	if (unlikely(l->recorded))
+		perch_record_groups(l);
 	l->groups_seen = atomic_load_explicit(&s->gen, memory_order_relaxed);
 	for (i = 0; i < s->n; i++) {
 		g = &s->entries[i];

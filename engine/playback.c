@@ -17,6 +17,7 @@
 #include "drivers-glue/recording.h"
 #include "engine/config.h"
 #include "engine/lcore.h"
+#include "engine/letter.h"
 #include "engine/terms.h"
 
 #define LINGER_DEFAULT_NS INT64_C(1000000000)
@@ -24,10 +25,12 @@
 #define STOP_STEP_NS      INT64_C(1000000) /* while it stops, for it watches for quiet */
 #define HORIZON_NS        (INT64_MAX / 16) /* of a span: no sum of times overflows */
 #define SPIN_NS           INT64_C(60000)   /* sleeps end about that late */
-#define OVERLAP_NS        INT64_C(20000000) /* between the beginnings of turns that overlapped */
 #define MAIL_PATIENCE_NS  INT64_C(10000000000) /* real time, for the app's other threads */
 
-enum { ANY_MAIL = UINT16_MAX }; /* in a turn: as much as there is */
+enum {
+	ANY_MAIL = UINT16_MAX, /* in a turn: as much as there is */
+	VERSION = 3,           /* of recordings */
+};
 
 struct script { /* what a recording says of an lcore's next turn */
 	struct perch_recorded_turn turn;
@@ -36,14 +39,26 @@ struct script { /* what a recording says of an lcore's next turn */
 	char why[192];
 };
 
+struct share_entry {
+	struct perch_share share;
+	struct share_entry *next;
+};
+
+struct share_list { /* what an lcore has shared, and lcore 0 has not followed */
+	struct share_entry *first, *last;
+};
+
 struct perch_playback {
 	struct perch_replay *files;
 	struct perch_recording *recording; /* NULL: captures */
 	struct perch_recorded_turn turn;   /* of the recording: the one that runs */
 	struct script next[PERCH_MAX_LCORES];
+	struct share_list shares[PERCH_MAX_LCORES];
+	size_t at_shared;                  /* of those of the recording */
 	bool ended;                        /* the recording: its last turn is over */
 	const char *unfit;                 /* a key that means nothing to a recording, or NULL */
 	bool override, forgiving;          /* of another configuration, of a file that is cut */
+	bool other_build;                  /* than the recorded one: its functions lie elsewhere */
 	bool impatient;                    /* a message has not come in time: none is waited for */
 	unsigned n_files;
 	int64_t open_ns[PERCH_MAX_LCORES]; /* of the recording: when each lcore was opened */
@@ -290,9 +305,16 @@ static int hold_to_terms(
 
 static int read_head(struct perch_playback *v, struct perch_why *why)
 {
-	char text[64], key[32];
+	char text[64], key[32], build[64];
 	bool good;
 	unsigned i;
+
+	if (recorded_number(v, "version") != VERSION)
+		return perch_why(why, -EINVAL, "replay: the recording is of another version of "
+			"perch");
+	perch_letter_build(build, sizeof(build));
+	v->other_build = !perch_recording_config(v->recording, "build", text, sizeof(text)) ||
+		!build[0] || strcmp(text, build) != 0;
 
 	v->seed = (uint64_t)recorded_number(v, "seed");
 	v->lcores = (unsigned)recorded_number(v, "lcores");
@@ -396,6 +418,8 @@ int perch_playback_open(
 	}
 	v->now_ns = perch_playback_start(v, 0);
 	perch_replay_advance(v->files, v->now_ns);
+	if (v->recording)
+		perch_replay_order(v->files, perch_recording_left(v->recording));
 	*out = v;
 	return 0;
 }
@@ -452,6 +476,18 @@ static void look_at_end(struct perch_playback *v)
 			"its end: its ring was full (see --record-mb), or its disk", lost);
 }
 
+static void drop_shares(struct perch_playback *v)
+{
+	struct share_entry *e;
+	unsigned i;
+
+	for (i = 0; i < PERCH_MAX_LCORES; i++)
+		while ((e = v->shares[i].first)) {
+			v->shares[i].first = e->next;
+			free(e);
+		}
+}
+
 void perch_playback_close(struct perch_playback *v)
 {
 	struct perch_replay_stats s = {0};
@@ -463,12 +499,15 @@ void perch_playback_close(struct perch_playback *v)
 	virtual_ns = v->now_ns - perch_playback_start(v, 0);
 	if (v->files)
 		perch_replay_stats(v->files, &s);
+	if (v->recording && v->files)
+		perch_replay_leave(v->files, UINT64_MAX);
 	if (v->recording && !v->error[0])
 		look_at_end(v);
 	if (v->files && perch_replay_error(v->files))
 		snprintf(v->error, sizeof(v->error), "%s", perch_replay_error(v->files));
 	rc = perch_replay_close(v->files);
 	perch_recording_close(v->recording);
+	drop_shares(v);
 	if (rc < 0 && !v->error[0])
 		snprintf(v->error, sizeof(v->error), "%s: %s", v->cfg.tx_path, strerror(-rc));
 	if (v->report_fd >= 0)
@@ -619,7 +658,7 @@ static struct script *next_turn(struct perch_playback *v, const struct perch_lco
 	s->looked_up = true;
 	s->rc = 1;
 	if (needs_start(v, l))
-		s->turn = (struct perch_recorded_turn){.mail = ANY_MAIL, .taken = UINT32_MAX,
+		s->turn = (struct perch_recorded_turn){.n_mail = ANY_MAIL, .taken = UINT32_MAX,
 			.now_ns = perch_recording_peek(v->recording, l->id)};
 	else
 		s->rc = perch_recording_next(
@@ -627,19 +666,46 @@ static struct script *next_turn(struct perch_playback *v, const struct perch_lco
 	return s;
 }
 
-static bool is_before(const struct script *a, const struct script *b)
+static bool is_letter(const struct perch_playback *v, const struct perch_mail *mail,
+	const struct perch_recorded_mail *wanted)
 {
-	return a->turn.now_ns < b->turn.now_ns;
+	struct perch_recorded_mail m = perch_letter_of(mail);
+
+	return m.what == wanted->what && (m.where == wanted->where || v->other_build);
+}
+
+/* Which of the messages that wait it is, the lcore's skip-th of that kind; -1: it has not come. */
+static int find_letter(const struct perch_lcore *l, const struct perch_recorded_mail *wanted,
+	unsigned skip)
+{
+	unsigned i, n = perch_mailbox_waiting(l->mail, PERCH_MAIL);
+
+	for (i = 0; i < n; i++)
+		if (is_letter(l->engine->playback, perch_mailbox_look(l->mail, i), wanted) &&
+			skip-- == 0)
+			return (int)i;
+	return -1;
 }
 
 static bool has_mail(const struct perch_lcore *l, const struct script *s)
 {
-	return s->turn.mail == ANY_MAIL ||
-		perch_mailbox_waiting(l->mail, s->turn.mail) >= s->turn.mail;
+	const struct perch_recorded_mail *m = s->turn.mail;
+	unsigned i, k, same;
+
+	if (s->turn.n_mail == ANY_MAIL)
+		return true;
+	for (i = 0; i < s->turn.n_mail; i++) {
+		for (k = same = 0; k < i; k++)
+			same += m[k].what == m[i].what &&
+				(m[k].where == m[i].where || l->engine->playback->other_build);
+		if (find_letter(l, &m[i], same) < 0)
+			return false;
+	}
+	return true;
 }
 
 /* Other threads of the app send it, when they come to it. */
-static bool wait_for_mail(
+static void wait_for_mail(
 	struct perch_playback *v, const struct perch_lcore *l, const struct script *s)
 {
 	const struct timespec pause = {.tv_nsec = 100000};
@@ -649,34 +715,25 @@ static bool wait_for_mail(
 		nanosleep(&pause, NULL);
 		v->impatient = wall_now() > until_ns;
 	}
-	return has_mail(l, s);
 }
 
-/* The lcore whose next turn was the earliest, or NULL: none is left. But turns of lcores
- * overlapped: one may have got messages of another that began a little later. */
+/* The lcore whose turn was next, or NULL: none is left. What other lcores sent to it has been sent
+ * by now. */
 static struct perch_lcore *recorded_lcore(struct perch *e)
 {
 	struct perch_playback *v = e->playback;
-	struct perch_lcore *l, *first = NULL, *waits = NULL;
+	struct perch_lcore *l, *first = NULL;
 	struct script *s;
 	unsigned i;
 
 	for (i = 0; i < e->n_lcores; i++) {
 		l = e->lcores[i];
 		s = next_turn(v, l);
-		if (s->rc == 0 || l->phase == PERCH_STOPPED)
-			continue;
-		if (!has_mail(l, s)) {
-			if (!waits || is_before(s, &v->next[waits->id]))
-				waits = l;
-		} else if (!first || is_before(s, &v->next[first->id])) {
+		if (s->rc != 0 && l->phase != PERCH_STOPPED &&
+			(!first || s->turn.order < v->next[first->id].turn.order))
 			first = l;
-		}
 	}
-	if (!waits || (first && v->next[first->id].turn.now_ns <=
-		v->next[waits->id].turn.now_ns + OVERLAP_NS))
-		return first;
-	return wait_for_mail(v, waits, &v->next[waits->id]) || !first ? waits : first;
+	return first;
 }
 
 static unsigned recorded_step(struct perch *e)
@@ -692,6 +749,8 @@ static unsigned recorded_step(struct perch *e)
 		end_recording(e);
 		return 0;
 	}
+	wait_for_mail(v, l, s);
+	perch_replay_leave(v->files, s->turn.order);
 	v->turn = s->turn;
 	s->looked_up = false;
 	v->now_ns = RTE_MAX(v->now_ns, v->turn.now_ns);
@@ -709,20 +768,75 @@ static unsigned recorded_step(struct perch *e)
 
 void perch_playback_flags(struct perch_lcore *l)
 {
-	uint32_t flags = l->engine->playback->turn.flags;
+	const struct perch_recorded_turn *turn = &l->engine->playback->turn;
+	uint32_t flags = turn->flags;
 
+	if (l->id == 0)
+		l->groups_seen = atomic_load(&l->engine->groups.gen) - (turn->groups > 0);
 	l->stop_now = (flags & PERCH_RECORDED_STOP) != 0;
 	l->muted_now = (flags & PERCH_RECORDED_MUTE) != 0;
+	l->timers_wait = (flags & PERCH_RECORDED_WAIT) != 0;
+}
+
+int perch_playback_share(struct perch_lcore *l, const struct perch_share *s)
+{
+	struct share_list *of = &l->engine->playback->shares[l->id];
+	struct share_entry *e = malloc(sizeof(*e));
+
+	if (!e)
+		return -ENOBUFS;
+	*e = (struct share_entry){.share = *s};
+	if (of->last)
+		of->last->next = e;
+	else
+		of->first = e;
+	of->last = e;
+	return 0;
+}
+
+void perch_playback_groups(
+	struct perch_lcore *l, void (*fn)(struct perch *e, const struct perch_share *s))
+{
+	struct perch_playback *v = l->engine->playback;
+	const struct perch_recorded_lefts *shared = perch_recording_shared(v->recording);
+	struct share_list *of;
+	struct share_entry *e;
+
+	for (; v->at_shared < shared->n; v->at_shared++) {
+		if (shared->at[v->at_shared].order >= v->turn.groups)
+			break;
+		of = &v->shares[shared->at[v->at_shared].lcore];
+		e = of->first;
+		if (!e)
+			continue; /* an app that is another by now */
+		fn(l->engine, &e->share);
+		of->first = e->next;
+		of->last = of->first ? of->last : NULL;
+		free(e);
+	}
 }
 
 unsigned perch_playback_mail(struct perch_lcore *l)
 {
 	struct perch_playback *v = l->engine->playback;
-	unsigned n = perch_mailbox_drain(l->mail, v->turn.mail);
+	unsigned i, n = 0;
+	int k;
 
-	if (n < v->turn.mail && v->turn.mail != ANY_MAIL && !v->error[0])
+	if (v->turn.n_mail == ANY_MAIL)
+		return perch_mailbox_drain(l->mail, ANY_MAIL);
+	for (i = 0; i < v->turn.n_mail; i++) {
+		k = find_letter(l, &v->turn.mail[i], 0);
+		if (k < 0)
+			continue;
+		if (l->recorded)
+			perch_record_mail(l, (unsigned)k);
+		perch_mailbox_carry(l->mail, (unsigned)k);
+		n++;
+	}
+	if (n < v->turn.n_mail && !v->error[0])
 		snprintf(v->error, sizeof(v->error), "not as recorded: lcore %u was sent %u "
-			"messages by other threads here, and now %u", l->id, v->turn.mail, n);
+			"messages by other threads here, and now %u of them", l->id,
+			v->turn.n_mail, n);
 	return n;
 }
 
@@ -779,6 +893,7 @@ int perch_playback_run(struct perch *e)
 	while (!has_stopped(e))
 		step(e);
 	perch_lcore_self = NULL;
+	perch_port_send_rest(e->port);
 	return perch_replay_error(e->playback->files) || e->playback->error[0] ? -EIO : 0;
 }
 

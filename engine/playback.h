@@ -54,12 +54,20 @@ bool perch_playback_reads(const struct perch_playback *v, const char *path);
 bool perch_playback_is_script(const struct perch_playback *v);
 
 struct perch_lcore;
-/* Stop and mute as they were in this turn of a recording, whatever threads ask for now. */
+/* Stop, mute, whether timers waited and groups were followed: as it was in this turn of a
+ * recording, whatever threads ask for now. */
 void perch_playback_flags(struct perch_lcore *l);
 
-/* In a turn of a recording: carry out as many messages as were carried out in it. Returns how
- * many. */
+/* In a turn of a recording: carry out the messages that were carried out then. Returns how many. */
 unsigned perch_playback_mail(struct perch_lcore *l);
+
+/* Groups that lcores share in a recording: what one of them wants waits until lcore 0 follows, for
+ * in a turn it follows no more than it did; fn is given each, in the order in which they were
+ * wanted. */
+struct perch_share;
+int perch_playback_share(struct perch_lcore *l, const struct perch_share *s);
+void perch_playback_groups(
+	struct perch_lcore *l, void (*fn)(struct perch *e, const struct perch_share *s));
 
 /* As perch_run and perch_poll; a turn waits for the time at which it has something to do. */
 int perch_playback_run(struct perch *e);

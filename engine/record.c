@@ -16,6 +16,7 @@
 #include "drivers-glue/recording.h"
 #include "engine/config.h"
 #include "engine/lcore.h"
+#include "engine/letter.h"
 #include "engine/terms.h"
 
 enum {
@@ -35,6 +36,7 @@ struct perch_recorder {
 	pthread_t thread;
 	bool has_thread;
 	_Atomic bool stop;
+	_Atomic uint64_t order; /* of the last event of any lcore */
 	struct {
 		uint64_t number, lost_told;
 	} lcores[PERCH_RECORDED_LCORES];
@@ -42,12 +44,17 @@ struct perch_recorder {
 
 /* ---- in a turn ------------------------------------------------------------------------------ */
 
+/* A turn draws its order when it has seen what others did, and before others can see what it does:
+ * the highest of its events but TX says it. A replay plays turns in that order, one after another,
+ * whatever overlapped. */
 static bool put(struct perch_recorder *r, struct perch_lcore *l, struct perch_recorded_event e)
 {
 	e.lcore = l->id;
 	e.flags = (l->stop_now ? PERCH_RECORDED_STOP : 0) |
-		(l->muted_now ? PERCH_RECORDED_MUTE : 0);
+		(l->muted_now ? PERCH_RECORDED_MUTE : 0) |
+		(l->timers_wait ? PERCH_RECORDED_WAIT : 0);
 	e.number = r->lcores[l->id].number + 1;
+	e.order = 1 + atomic_fetch_add_explicit(&r->order, 1, memory_order_relaxed);
 	e.turn = l->turns;
 	e.now_ns = l->now_ns;
 	if (!perch_tape_event(r->tape, &e))
@@ -97,9 +104,30 @@ void perch_record_turn(struct perch_lcore *l, struct rte_mbuf **pkts, uint16_t n
 			perch_tape_lose(r->tape, l->id);
 }
 
-void perch_record_mail(struct perch_lcore *l, unsigned n)
+void perch_record_mail(struct perch_lcore *l, unsigned i)
 {
-	record(l, (struct perch_recorded_event){.kind = PERCH_RECORDED_MAIL, .n = n});
+	record(l, (struct perch_recorded_event){.kind = PERCH_RECORDED_MAIL, .n = 1,
+		.mail = perch_letter_of(perch_mailbox_look(l->mail, i))});
+}
+
+void perch_record_share(struct perch_lcore *l)
+{
+	record(l, (struct perch_recorded_event){.kind = PERCH_RECORDED_SHARED, .n = 1,
+		.from = l->id});
+}
+
+void perch_record_groups(struct perch_lcore *l)
+{
+	record(l, (struct perch_recorded_event){.kind = PERCH_RECORDED_GROUPS});
+}
+
+/* Of a port with several lcores: by the thread of lcore `by`. */
+static void record_left(void *engine, unsigned by, unsigned of, uint16_t n)
+{
+	struct perch *e = engine;
+
+	record(e->lcores[by], (struct perch_recorded_event){.kind = PERCH_RECORDED_LEFT, .n = n,
+		.from = of});
 }
 
 void perch_record_tx(struct perch_lcore *l, unsigned n)
@@ -190,13 +218,15 @@ static void describe(const struct perch *e, const struct perch_config *cfg, int6
 {
 	struct perch_port_info port;
 	const uint8_t *m = port.mac;
+	char build[64];
 	size_t n;
 	unsigned i;
 
 	perch_port_info(e->port, &port);
-	n = (size_t)snprintf(text, size, "version=2\nseed=%" PRIu64 "\nlcores=%u\nmtu=%u\n"
-		"mac=%02x:%02x:%02x:%02x:%02x:%02x\nepoch_ns=%" PRId64 "\n", e->seed, e->n_lcores,
-		port.mtu, m[0], m[1], m[2], m[3], m[4], m[5], epoch_ns);
+	perch_letter_build(build, sizeof(build));
+	n = (size_t)snprintf(text, size, "version=3\nseed=%" PRIu64 "\nlcores=%u\nmtu=%u\n"
+		"mac=%02x:%02x:%02x:%02x:%02x:%02x\nepoch_ns=%" PRId64 "\nbuild=%s\n", e->seed,
+		e->n_lcores, port.mtu, m[0], m[1], m[2], m[3], m[4], m[5], epoch_ns, build);
 	for (i = 0; i < e->n_lcores && n < size; i++)
 		n += (size_t)snprintf(text + n, size - n, "start_ns.%u=%" PRId64 "\n", i,
 			e->lcores[i]->now_ns);
@@ -288,6 +318,7 @@ int perch_record_open(struct perch_recorder **out, struct perch *e, const struct
 		perch_record_close(r, NULL);
 		return rc;
 	}
+	perch_port_tell_left(e->port, record_left, e);
 	*out = r;
 	return 0;
 }
@@ -306,6 +337,8 @@ void perch_record_close(struct perch_recorder *r, struct perch *e)
 {
 	if (!r)
 		return;
+	if (e)
+		perch_port_tell_left(e->port, NULL, NULL);
 	atomic_store(&r->stop, true);
 	if (r->has_thread)
 		pthread_join(r->thread, NULL);

@@ -28,8 +28,13 @@ void perch_record_close(struct perch_recorder *r, struct perch *e);
 /* The turn begins with these packets; recorded if there is something to do in it. */
 void perch_record_turn(struct perch_lcore *l, struct rte_mbuf **pkts, uint16_t n, uint64_t learn);
 
-/* So many messages were carried out in it. */
-void perch_record_mail(struct perch_lcore *l, unsigned n);
+/* Next, the i-th of the messages that wait is carried out. */
+void perch_record_mail(struct perch_lcore *l, unsigned i);
+
+/* The lcore has joined or left a group that lcore 0 will follow; lcore 0 follows. Both with the
+ * lock of these groups. */
+void perch_record_share(struct perch_lcore *l);
+void perch_record_groups(struct perch_lcore *l);
 
 /* The port took so many packets, and that was not all. */
 void perch_record_tx(struct perch_lcore *l, unsigned n);

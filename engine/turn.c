@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * The turn: what an lcore does, over and over, with one look at the clock.
  */
+#include <assert.h>
 #include <errno.h>
 #include <sched.h>
 #include <time.h>
 
 #include <rte_pause.h>
 
+#include "drivers-glue/recording.h"
 #include "engine/lcore.h"
 #include "tcp-lite/tcp.h"
 
 enum turn_limits {
 	READY_BUDGET = 512,        /* coroutines run per turn, so that packets are not kept waiting */
 	TIMER_BATCH = 64,          /* flow ids taken from the wheel at a time */
-	MAIL_BUDGET = 64,          /* messages taken per turn */
+	MAIL_BUDGET = 64,          /* messages taken per turn; PERCH_RECORDED_MAILS holds them */
 	SETTLE_QUIET_NS = 2000000, /* stop: nothing came for this long, so all that came is answered */
 	SETTLE_MAX_NS = 200000000,
 	UNWIND_STALL_NS = 100000000,
@@ -22,7 +24,22 @@ enum turn_limits {
 	TX_HOLD_NS = 1000000,      /* a port that takes nothing for this long loses what waits */
 };
 
+static_assert((int)MAIL_BUDGET <= (int)PERCH_RECORDED_MAILS, "a turn's messages can be recorded");
+
 __thread struct perch_lcore *perch_lcore_self;
+
+/* After a turn that came late, what would have put a timer off may lie in the rx ring: timers wait
+ * until it is empty. Else a CPU that was away for a few milliseconds looks like a lost segment to
+ * every connection. */
+static bool timers_wait(struct perch_lcore *l, unsigned received)
+{
+	if (unlikely(l->scripted))
+		return l->timers_wait; /* as they did */
+	if (likely(l->late_bursts == 0))
+		return false;
+	l->late_bursts = received < PERCH_BURST ? 0 : l->late_bursts - 1;
+	return received > 0; /* after the last ones a turn more, which wakes who waits for them */
+}
 
 static unsigned receive(struct perch_lcore *l)
 {
@@ -32,6 +49,7 @@ static unsigned receive(struct perch_lcore *l)
 	unsigned received = n;
 
 	perch_stage_stamp(&l->stages, PERCH_STAGE_RX);
+	l->timers_wait = timers_wait(l, n);
 	if (unlikely(l->recorded))
 		perch_record_turn(l, pkts, n, learn);
 	if (n == 0)
@@ -66,19 +84,6 @@ static unsigned fire_timers(struct perch_lcore *l)
 	perch_net_tick(l->net, l->now_ns);
 	perch_sched_advance(l->sched, l->now_ns);
 	return fired;
-}
-
-/* After a turn that came late, what would have put a timer off may lie in the rx ring: timers wait
- * until it is empty. Else a CPU that was away for a few milliseconds looks like a lost segment to
- * every connection. */
-static bool timers_wait(struct perch_lcore *l, unsigned received, int64_t before_ns)
-{
-	if (unlikely(l->turns > 0 && l->now_ns - before_ns > LATE_NS))
-		l->late_bursts = LATE_BURSTS;
-	if (likely(l->late_bursts == 0))
-		return false;
-	l->late_bursts = received < PERCH_BURST ? 0 : l->late_bursts - 1;
-	return received > 0; /* after the last ones a turn more, which wakes who waits for them */
 }
 
 /* Its waiters are woken, which prefetches their saved stacks for the run that follows. */
@@ -243,15 +248,16 @@ bool perch_lcore_has_work(struct perch_lcore *l)
 
 static unsigned take_mail(struct perch_lcore *l)
 {
-	unsigned n;
+	unsigned n, i;
 
 	if (unlikely(l->scripted))
-		n = perch_playback_mail(l);
-	else
-		n = perch_mailbox_drain(l->mail, MAIL_BUDGET);
-	if (unlikely(n > 0 && l->recorded))
-		perch_record_mail(l, n);
-	return n;
+		return perch_playback_mail(l);
+	if (likely(!l->recorded))
+		return perch_mailbox_drain(l->mail, MAIL_BUDGET);
+	n = perch_mailbox_waiting(l->mail, MAIL_BUDGET);
+	for (i = 0; i < n; i++)
+		perch_record_mail(l, i);
+	return perch_mailbox_drain(l->mail, n);
 }
 
 /* Lcore 0 looks for all. What it reads of the others may be a turn old, which is no matter. */
@@ -270,8 +276,11 @@ static void stop_if_idle(struct perch_lcore *l)
 static void begin(struct perch_lcore *l)
 {
 	const struct perch *e = l->engine;
+	int64_t before_ns = l->now_ns;
 
 	l->now_ns = perch_clock_now(&l->clock);
+	if (unlikely(l->turns > 0 && l->now_ns - before_ns > LATE_NS))
+		l->late_bursts = LATE_BURSTS;
 	l->stop_now = atomic_load_explicit(&e->stop, memory_order_relaxed);
 	l->muted_now = atomic_load_explicit(&e->muted, memory_order_relaxed);
 	if (unlikely(l->scripted))
@@ -280,7 +289,6 @@ static void begin(struct perch_lcore *l)
 
 unsigned perch_lcore_turn(struct perch_lcore *l)
 {
-	int64_t before_ns = l->now_ns;
 	unsigned work, received = 0;
 
 	perch_stages_begin(&l->stages, l->turns);
@@ -290,7 +298,7 @@ unsigned perch_lcore_turn(struct perch_lcore *l)
 	else if (l->recorded)
 		perch_record_turn(l, NULL, 0, 0);
 	work = received;
-	if (likely(!timers_wait(l, received, before_ns)))
+	if (likely(!l->timers_wait))
 		work += fire_timers(l);
 	if (unlikely(perch_lcore_groups_moved(l)))
 		perch_lcore_follow_groups(l);

@@ -19,21 +19,9 @@ enum {
 	CACHE_LINE = 64,
 };
 
-enum mail_kind { MAIL_CALL, MAIL_SPAWN, MAIL_SIGNAL, MAIL_CANCEL };
-
-struct mail {
-	union {
-		perch_co_fn fn;
-		struct perch_co_ref ref;
-	};
-	void *arg;    /* of fn */
-	int32_t word; /* spawn: its flags; signal: the value */
-	enum mail_kind kind;
-};
-
 struct slot {
 	_Atomic uint64_t turn;
-	struct mail mail;
+	struct perch_mail mail;
 };
 
 struct perch_mailbox {
@@ -125,7 +113,7 @@ static void alarm_if_resting(struct perch_mailbox *m)
 		m->alarm(m->alarm_arg);
 }
 
-static int send_mail(struct perch_mailbox *m, struct mail mail)
+static int send_mail(struct perch_mailbox *m, struct perch_mail mail)
 {
 	uint64_t turn;
 	struct slot *slot = claim(m, &turn);
@@ -142,23 +130,24 @@ static int send_mail(struct perch_mailbox *m, struct mail mail)
 
 int perch_mailbox_post(struct perch_mailbox *m, perch_co_fn fn, void *arg)
 {
-	return send_mail(m, (struct mail){.kind = MAIL_CALL, .fn = fn, .arg = arg});
+	return send_mail(m, (struct perch_mail){.kind = PERCH_MAIL_CALL, .fn = fn, .arg = arg});
 }
 
 int perch_mailbox_spawn(struct perch_mailbox *m, perch_co_fn fn, void *arg, unsigned flags)
 {
-	return send_mail(m, (struct mail){.kind = MAIL_SPAWN, .fn = fn, .arg = arg,
-					  .word = (int32_t)flags});
+	return send_mail(m, (struct perch_mail){.kind = PERCH_MAIL_SPAWN, .fn = fn, .arg = arg,
+						.word = (int32_t)flags});
 }
 
 int perch_mailbox_signal(struct perch_mailbox *m, struct perch_co_ref ref, int value)
 {
-	return send_mail(m, (struct mail){.kind = MAIL_SIGNAL, .ref = ref, .word = value});
+	return send_mail(m, (struct perch_mail){.kind = PERCH_MAIL_SIGNAL, .ref = ref,
+						.word = value});
 }
 
 int perch_mailbox_cancel(struct perch_mailbox *m, struct perch_co_ref ref)
 {
-	return send_mail(m, (struct mail){.kind = MAIL_CANCEL, .ref = ref});
+	return send_mail(m, (struct perch_mail){.kind = PERCH_MAIL_CANCEL, .ref = ref});
 }
 
 uint64_t perch_mailbox_refused(const struct perch_mailbox *m)
@@ -168,21 +157,21 @@ uint64_t perch_mailbox_refused(const struct perch_mailbox *m)
 
 /* ---- receiving ---- */
 
-static void carry_out(struct perch_mailbox *m, const struct mail *mail)
+static void carry_out(struct perch_mailbox *m, const struct perch_mail *mail)
 {
 	struct perch_co *co;
 
 	switch (mail->kind) {
-	case MAIL_CALL:
+	case PERCH_MAIL_CALL:
 		mail->fn(mail->arg);
 		break;
-	case MAIL_SPAWN:
+	case PERCH_MAIL_SPAWN:
 		perch_co_spawn(m->sched, mail->fn, mail->arg, (unsigned)mail->word);
 		break;
-	case MAIL_SIGNAL:
+	case PERCH_MAIL_SIGNAL:
 		perch_co_signal(m->sched, mail->ref, mail->word);
 		break;
-	case MAIL_CANCEL:
+	case PERCH_MAIL_CANCEL:
 		co = perch_co_find(m->sched, mail->ref);
 		if (co != NULL)
 			perch_co_cancel(m->sched, co);
@@ -197,18 +186,22 @@ static bool arrived(const struct perch_mailbox *m, uint64_t at, memory_order ord
 	return atomic_load_explicit(&slot->turn, order) == at + 1;
 }
 
+static void carry_first(struct perch_mailbox *m)
+{
+	struct slot *slot = &m->slot[m->head & m->mask];
+	struct perch_mail mail = slot->mail;
+
+	atomic_store_explicit(&slot->turn, m->head + m->mask + 1, memory_order_release);
+	m->head++;
+	carry_out(m, &mail);
+}
+
 unsigned perch_mailbox_drain(struct perch_mailbox *m, unsigned budget)
 {
 	unsigned n;
 
-	for (n = 0; n < budget && arrived(m, m->head, memory_order_acquire); n++) {
-		struct slot *slot = &m->slot[m->head & m->mask];
-		struct mail mail = slot->mail;
-
-		atomic_store_explicit(&slot->turn, m->head + m->mask + 1, memory_order_release);
-		m->head++;
-		carry_out(m, &mail);
-	}
+	for (n = 0; n < budget && arrived(m, m->head, memory_order_acquire); n++)
+		carry_first(m);
 	return n;
 }
 
@@ -224,6 +217,22 @@ unsigned perch_mailbox_waiting(const struct perch_mailbox *m, unsigned budget)
 	while (n < budget && arrived(m, m->head + n, memory_order_acquire))
 		n++;
 	return n;
+}
+
+const struct perch_mail *perch_mailbox_look(const struct perch_mailbox *m, unsigned i)
+{
+	return &m->slot[(m->head + i) & m->mask].mail;
+}
+
+/* What has arrived is the owner's to move, until its slot is given back. */
+void perch_mailbox_carry(struct perch_mailbox *m, unsigned i)
+{
+	struct perch_mail mail = *perch_mailbox_look(m, i);
+
+	for (; i > 0; i--)
+		m->slot[(m->head + i) & m->mask].mail = m->slot[(m->head + i - 1) & m->mask].mail;
+	m->slot[m->head & m->mask].mail = mail;
+	carry_first(m);
 }
 
 bool perch_mailbox_rest(struct perch_mailbox *m)

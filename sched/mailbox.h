@@ -46,6 +46,24 @@ bool perch_mailbox_ready(const struct perch_mailbox *m);
 /* How many messages a drain of that budget would carry out now. Owner. */
 unsigned perch_mailbox_waiting(const struct perch_mailbox *m, unsigned budget);
 
+/* For who writes down what came, and lets it come again in that order. */
+enum perch_mail_kind { PERCH_MAIL_CALL, PERCH_MAIL_SPAWN, PERCH_MAIL_SIGNAL, PERCH_MAIL_CANCEL };
+
+struct perch_mail {
+	union {
+		perch_co_fn fn;          /* CALL, SPAWN */
+		struct perch_co_ref ref; /* SIGNAL, CANCEL */
+	};
+	void *arg;    /* of fn */
+	int32_t word; /* SPAWN: its flags; SIGNAL: the value */
+	enum perch_mail_kind kind;
+};
+
+/* The i-th of those that wait. Good until the next drain or carry. Owner. */
+const struct perch_mail *perch_mailbox_look(const struct perch_mailbox *m, unsigned i);
+/* Carry out the i-th of those that wait, before those in front of it. Owner. */
+void perch_mailbox_carry(struct perch_mailbox *m, unsigned i);
+
 /* The owner wants to sleep. True: it may, and whoever sends now sounds the alarm, once. False:
  * there is mail. After sleeping it rises. */
 bool perch_mailbox_rest(struct perch_mailbox *m);

@@ -9,6 +9,7 @@
 
 #include "drivers-glue/eal.h"
 #include "drivers-glue/port_inside.h"
+#include "drivers-glue/recording.h"
 #include "drivers-glue/vdev.h"
 #include "tests/suite.h"
 
@@ -313,6 +314,26 @@ static void net_null_swallows_and_yields(void)
 	perch_port_close(p);
 }
 
+/* ---- recorded ------------------------------------------------------------------------------- */
+
+/* As tcp-lite looks at them: NONE is a sum that was verified, and never filled in. */
+static void marks_of_checksums_survive(void)
+{
+	const uint64_t ip[] = {0, RTE_MBUF_F_RX_IP_CKSUM_GOOD, RTE_MBUF_F_RX_IP_CKSUM_BAD};
+	const uint64_t l4[] = {0, RTE_MBUF_F_RX_L4_CKSUM_GOOD, RTE_MBUF_F_RX_L4_CKSUM_BAD};
+	struct perch_recorded_sums sums = {0};
+	unsigned i;
+
+	for (i = 0; i < 9; i++)
+		perch_recorded_sums_note(&sums, i, ip[i / 3] | l4[i % 3]);
+	perch_recorded_sums_note(&sums, PERCH_RECORDED_BURST - 1, RTE_MBUF_F_RX_L4_CKSUM_NONE);
+	for (i = 0; i < 9; i++)
+		CU_ASSERT_EQUAL(perch_recorded_sums_flags(&sums, i), ip[i / 3] | l4[i % 3]);
+	CU_ASSERT_EQUAL(perch_recorded_sums_flags(&sums, i), 0);
+	CU_ASSERT_EQUAL(perch_recorded_sums_flags(&sums, PERCH_RECORDED_BURST - 1),
+		RTE_MBUF_F_RX_L4_CKSUM_GOOD);
+}
+
 int main(int argc, char **argv)
 {
 	const struct suite_case cases[] = {
@@ -328,6 +349,7 @@ int main(int argc, char **argv)
 		{"full_ring_takes_what_fits", full_ring_takes_what_fits},
 		{"net_memif_carries", net_memif_carries},
 		{"net_null_swallows_and_yields", net_null_swallows_and_yields},
+		{"marks_of_checksums_survive", marks_of_checksums_survive},
 		{NULL, NULL},
 	};
 

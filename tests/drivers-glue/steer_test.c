@@ -3,8 +3,10 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_arp.h>
 #include <rte_ip.h>
@@ -12,6 +14,7 @@
 
 #include "drivers-glue/eal.h"
 #include "drivers-glue/port_inside.h"
+#include "drivers-glue/replay.h"
 #include "drivers-glue/vdev.h"
 #include "tests/suite.h"
 
@@ -264,6 +267,97 @@ static void all_send_through_lcore0(void)
 	close_both();
 }
 
+/* ---- in which order ------------------------------------------------------------------------- */
+
+enum { BURSTS = 3000, LOG = 2 * BURSTS };
+
+static struct {
+	unsigned by, of, n;
+} told[LOG];
+static unsigned n_told;
+
+static void note_left(void *arg, unsigned by, unsigned of, uint16_t n)
+{
+	if (n_told == LOG || arg != &n_told)
+		return;
+	told[n_told].by = by;
+	told[n_told].of = of;
+	told[n_told++].n = n;
+}
+
+static void the_rest_is_sent_and_told(void)
+{
+	struct rte_mbuf *m, *in[2];
+	unsigned l;
+
+	open_both("net_ring_sa", "net_ring_sb", 3, 1024);
+	perch_port_tell_left(port, note_left, &n_told);
+	n_told = 0;
+	for (l = 3; l-- > 1;) {
+		m = rte_pktmbuf_alloc(perch_port_pool(port, l));
+		memset(rte_pktmbuf_append(m, 60), (int)l, 60);
+		CU_ASSERT_EQUAL(perch_port_tx(port, l, &m, 1), 1);
+	}
+	CU_ASSERT_EQUAL(n_told, 0); /* they lie in rings */
+	perch_port_send_rest(port);
+	CU_ASSERT_EQUAL_FATAL(perch_port_rx(far_end, 0, in, 2, NULL), 2);
+	CU_ASSERT_EQUAL_FATAL(n_told, 2);
+	for (l = 0; l < 2; l++) {
+		CU_ASSERT_EQUAL(*rte_pktmbuf_mtod(in[l], uint8_t *), l + 1);
+		CU_ASSERT(told[l].by == 0 && told[l].of == l + 1 && told[l].n == 1);
+	}
+	rte_pktmbuf_free_bulk(in, 2);
+	close_both();
+}
+
+static void *send_many(void *arg)
+{
+	unsigned l = (unsigned)(uintptr_t)arg, i;
+	struct rte_mbuf *m;
+
+	for (i = 0; i < BURSTS; i++) {
+		m = rte_pktmbuf_alloc(perch_port_pool(port, l));
+		if (m && rte_pktmbuf_append(m, 60) &&
+			memset(rte_pktmbuf_mtod(m, void *), (int)l + 1, 60))
+			perch_port_tx(port, l, &m, 1);
+	}
+	return NULL;
+}
+
+/* A port of files whose lcores have queues of their own, as a NIC's have: the file says in which
+ * order their packets left. */
+static void queues_leave_as_told(void)
+{
+	const struct perch_replay_config files = {.tx_path = "steer_test.pcapng"};
+	struct perch_port_config cfg = {.lcores = 2, .mbufs = 1024};
+	struct perch_capture_config read = {.path = files.tx_path};
+	struct perch_capture *c;
+	struct perch_frame f;
+	pthread_t threads[2];
+	char why[256] = "";
+	uintptr_t i;
+
+	CU_ASSERT_EQUAL_FATAL(perch_replay_open(&cfg.replay, &files, why, sizeof(why)), 0);
+	CU_ASSERT_EQUAL_FATAL(perch_port_open(&port, &cfg, why, sizeof(why)), 0);
+	port->hw_queues = 2;
+	perch_port_tell_left(port, note_left, &n_told);
+	n_told = 0;
+	for (i = 0; i < 2; i++)
+		pthread_create(&threads[i], NULL, send_many, (void *)i);
+	for (i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	perch_port_close(port);
+	CU_ASSERT_EQUAL(perch_replay_close(cfg.replay), 0);
+	CU_ASSERT_EQUAL_FATAL(n_told, LOG);
+	CU_ASSERT_EQUAL_FATAL(perch_capture_open(&c, &read, why, sizeof(why)), 0);
+	for (i = 0; perch_capture_next(c, &f) == 1 && i < n_told; i++)
+		if (told[i].by != told[i].of || told[i].n != 1 || f.data[0] != told[i].of + 1)
+			break;
+	CU_ASSERT_EQUAL(i, n_told);
+	perch_capture_close(c);
+	unlink(files.tx_path);
+}
+
 /* Lcore 1 is asleep while more comes than its ring of 4,096 holds. */
 static void full_ring_is_counted(void)
 {
@@ -302,6 +396,8 @@ int main(int argc, char **argv)
 		{"what_teaches_goes_to_all", what_teaches_goes_to_all},
 		{"damaged_frames_reach_lcore0", damaged_frames_reach_lcore0},
 		{"all_send_through_lcore0", all_send_through_lcore0},
+		{"the_rest_is_sent_and_told", the_rest_is_sent_and_told},
+		{"queues_leave_as_told", queues_leave_as_told},
 		{"full_ring_is_counted", full_ring_is_counted},
 		{NULL, NULL},
 	};

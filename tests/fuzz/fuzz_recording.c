@@ -104,6 +104,7 @@ static void read_lcore(struct perch_recording *r, unsigned lcore, size_t len)
 	while ((rc = perch_recording_next(r, lcore, &turn, why, sizeof(why))) == 1) {
 		promise(turn.n <= PERCH_RECORDED_BURST && turn.now_ns >= last_ns);
 		promise(turn.now_ns <= INT64_MAX / 2 && n++ <= len / 12);
+		promise(turn.n_mail <= PERCH_RECORDED_MAILS);
 		last_ns = turn.now_ns;
 		for (i = 0; i < turn.n; i++)
 			touch(turn.data[i], turn.len[i]);
@@ -111,6 +112,16 @@ static void read_lcore(struct perch_recording *r, unsigned lcore, size_t len)
 	promise(rc == 0 || rc == -EBADMSG);
 	if (rc < 0)
 		one_sentence(why, true);
+}
+
+static void in_order(const struct perch_recorded_lefts *l, size_t len)
+{
+	size_t i;
+
+	promise(l->n <= len / 12);
+	for (i = 0; i < l->n; i++)
+		promise(l->at[i].lcore < PERCH_RECORDED_LCORES &&
+			(i == 0 || l->at[i].order >= l->at[i - 1].order));
 }
 
 static void read_recording(const char *path, size_t len)
@@ -128,6 +139,8 @@ static void read_recording(const char *path, size_t len)
 	promise(perch_recording_damage(r) <= (int64_t)len);
 	for (lcore = 0; lcore < PERCH_RECORDED_LCORES; lcore++)
 		read_lcore(r, lcore, len);
+	in_order(perch_recording_left(r), len);
+	in_order(perch_recording_shared(r), len);
 	perch_recording_close(r);
 }
 

@@ -19,8 +19,8 @@ build() {
 	shift 2
 	[ -d "$folder/$name" ] || CC=$cc meson setup "$folder/$name" "$root" "$@" >/dev/null
 	meson compile -C "$folder/$name" perch-replay perch-pcapdiff perch-echo perch-ping \
-		perch-load perch-feed perch-gateway controlled crasher joiner twin \
-		>"$folder/$name.log" 2>&1 || { tail -20 "$folder/$name.log"; exit 1; }
+		perch-load perch-feed perch-gateway controlled crasher crossing joiner twin \
+		vouched >"$folder/$name.log" 2>&1 || { tail -20 "$folder/$name.log"; exit 1; }
 }
 
 check() {

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -39,6 +40,13 @@ static void appends(void *arg)
 
 	log[0]++;
 	log[log[0]] = log[0];
+}
+
+static char *into;
+
+static void says(void *arg)
+{
+	strcat(into, arg);
 }
 
 static void order_and_refusal(void)
@@ -73,6 +81,34 @@ static void sleeps(void *arg)
 
 	sl->ref = perch_co_refer(sl->s, perch_co_current(sl->s));
 	sl->result = perch_co_await(sl->s, PERCH_SCHED_NEVER);
+}
+
+/* Whoever wrote down in which order they came has them again in that order. */
+static void carried_out_of_turn(void)
+{
+	struct perch_mailbox_config cfg = {.sched = open_sched(), .slots = 4};
+	struct perch_mailbox *m = open_mailbox(&cfg);
+	const unsigned next[] = {2, 0, 1, 0}; /* of those that wait: c, a, d, b */
+	char *what[] = {"a", "b", "c", "d"};
+	char said[8] = "";
+	unsigned i, round;
+
+	for (round = 0; round < 3; round++) {
+		said[0] = '\0';
+		into = said;
+		for (i = 0; i < 4; i++)
+			CU_ASSERT_EQUAL(perch_mailbox_post(m, says, what[i]), 0);
+		CU_ASSERT_EQUAL(perch_mailbox_look(m, 3)->kind, PERCH_MAIL_CALL);
+		CU_ASSERT_STRING_EQUAL(perch_mailbox_look(m, 3)->arg, "d");
+		for (i = 0; i < 4; i++) {
+			CU_ASSERT_EQUAL(perch_mailbox_waiting(m, 8), 4 - i);
+			perch_mailbox_carry(m, next[i]);
+		}
+		CU_ASSERT_STRING_EQUAL(said, "cadb");
+	}
+	CU_ASSERT(!perch_mailbox_ready(m));
+	perch_mailbox_close(m);
+	perch_sched_close(cfg.sched);
 }
 
 static void spawns_signals_and_cancels(void)
@@ -202,6 +238,7 @@ int main(int argc, char **argv)
 {
 	static const struct suite_case cases[] = {
 		{"order and refusal", order_and_refusal},
+		{"carried out of turn", carried_out_of_turn},
 		{"spawns, signals and cancels", spawns_signals_and_cancels},
 		{"threads send, and the owner sleeps", threads_send_and_the_owner_sleeps},
 		{NULL, NULL},
