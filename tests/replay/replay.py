@@ -3,6 +3,7 @@
 """Replays scenes through perch-echo and holds the bytes that come out against golden captures.
 
     replay.py [--regen] [--runs N] [CASE...]    a case runs when its name holds one of the words
+    replay.py --list                            what they are
 
 --regen writes the goldens anew: look at what `perch-pcapdiff` says about them before a commit.
 --runs N: how often a scene is replayed while the CPUs are kept busy (default 12; 1000 takes
@@ -349,6 +350,10 @@ def microseconds(lab):
     want = sent(lab.replay(lab.file("n.pcapng", f.pcapng(packets))))
     for name, data in (("nano.pcap", f.pcap(packets)), ("micro.pcap", f.pcap(packets, nano=False))):
         check(sent(lab.replay(lab.file(name, data))) == want, f"{name} gives something else")
+    odd = [(t + i, p) for i, (t, p) in enumerate(packets)]
+    for name, data in (("odd.pcap", f.pcap(odd)), ("odd.pcapng", f.pcapng(odd))):
+        lab.replay(lab.file(name, data))
+        check({t for t, _ in odd} <= {t for t, _ in lab.out()}, f"{name} loses nanoseconds")
 
 
 def checksums(lab):
@@ -377,6 +382,12 @@ def damaged(lab):
     check("packet 3 at offset 176: only 96 of its 242 bytes" in r.stderr, r.stderr)
     r = lab.replay(snap, "--filter", "udp src port 5001", status=1)  # counted are those it lets by
     check("packet 1 at offset 176: only 96 of its 242 bytes" in r.stderr, r.stderr)
+    for fraction in (10**9, 0xffffffff):  # of a second, in nanoseconds
+        bad = bytearray(f.pcap(packets))
+        struct.pack_into("<I", bad, 24 + 16 + 60 + 4, fraction)
+        r = lab.replay(lab.file("time.pcap", bytes(bad)), status=1)
+        check("packet 2 at offset 100 has a time that cannot be" in r.stderr,
+              f"{fraction}: {r.stderr}")
     lab.replay(snap, "--snapped", "skip")
     check(payloads(lab) == ["0000", "0002", "0003"], payloads(lab))
     r = lab.replay(snap, "--snapped", "pass")
@@ -1079,13 +1090,19 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--regen", action="store_true")
     parser.add_argument("--runs", type=int, default=12)
+    parser.add_argument("--exact", action="store_true", help="a case runs when it is named")
+    parser.add_argument("--list", action="store_true")
     parser.add_argument("case", nargs="*")
     args = parser.parse_args()
+    if args.list:
+        print("\n".join(CASES))
+        return
     if args.runs > 100:  # hours, on a machine that may have other things to do
         globals()["patience_s"] = 3600
     failed = passed = skipped = 0
     for name, case in CASES.items():
-        if args.case and not any(word in name for word in args.case):
+        if args.case and not any(word == name if args.exact else word in name
+                                 for word in args.case):
             continue
         with tempfile.TemporaryDirectory(prefix="perch-replay-") as folder:
             try:
