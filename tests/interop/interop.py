@@ -13,6 +13,7 @@ import time
 import traceback
 
 from lab import BUILD, LINUX4, LINUX6, PERCH4, PERCH6, Lab, Skip, app, wait_until
+from peer import checksum
 
 CLIENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "client.py")
 BAD_LINK = {"loss": 0.01, "reorder": 0.02, "dup": 0.005, "corrupt": 0.002, "seed": 7}
@@ -277,15 +278,6 @@ def dial_nobody():
 
 
 # ---- captures -----------------------------------------------------------------------------------
-
-def checksum(data):
-    if len(data) % 2:
-        data += b"\0"
-    s = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while s >> 16:
-        s = (s & 0xffff) + (s >> 16)
-    return ~s & 0xffff
-
 
 CLIENT_MAC, PERCH_MAC = bytes.fromhex("020000009901"), bytes.fromhex("020000009902")
 BROADCAST = b"\xff" * 6

@@ -5,22 +5,18 @@ interface, so that no kernel answers for it. It answers ARP and NDP, or nobody w
 Sequence numbers in scripts count from 0 at each side's SYN, as in packetdrill.
 """
 import os
+import pathlib
 import random
 import socket
 import struct
+import sys
 import time
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "replay"))
+from frames import checksum  # noqa: E402
 
 FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16, "U": 32}
 ANY = object()
-
-
-def checksum(data):
-    if len(data) % 2:
-        data += b"\0"
-    s = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while s >> 16:
-        s = (s & 0xffff) + (s >> 16)
-    return ~s & 0xffff
 
 
 def mac_of(interface):
