@@ -74,7 +74,7 @@ class Tree:
             to.parent.mkdir(parents=True, exist_ok=True)
             if (ROOT / f).exists() and not (to.exists() and to.read_bytes() ==
                                             (ROOT / f).read_bytes()):
-                shutil.copyfile(ROOT / f, to)
+                shutil.copy(ROOT / f, to)
         if not self.build.exists():
             subprocess.run(["meson", "setup", "-Dwerror=false", "-Doptimization=0", self.build,
                             self.dir], check=True, stdout=subprocess.DEVNULL)
