@@ -39,7 +39,8 @@ def read_list():
 
 
 def cases():
-    said = subprocess.run([HERE / "replay.py", "--list"], check=True, capture_output=True, text=True)
+    said = subprocess.run([HERE / "replay.py", "--list"], check=True, capture_output=True,
+                          text=True)
     return said.stdout.splitlines()
 
 
