@@ -54,6 +54,13 @@ static unsigned choice(const struct args *a, const char *name, const char *text,
 	exit(EXIT_USAGE);
 }
 
+/* What is not said is asked of NICs, and not of vdevs. */
+static void set_offloads(struct args *a, const char *name, const char *text)
+{
+	a->cfg.no_offloads = choice(a, name, text, "off", "soft") == 0;
+	a->cfg.soft_offloads = !a->cfg.no_offloads;
+}
+
 static void add_ip(struct args *a, const char *text)
 {
 	if (a->n_ips == ARGS_MAX_IPS) {
@@ -90,6 +97,8 @@ static bool common_option(struct args *a, const char *name, const char *value)
 		c->mbufs = (uint32_t)number(a, name, value, 256, 100000000);
 	else if (strcmp(name, "--profile") == 0)
 		c->profile = choice(a, name, value, "latency", "wan") ? PERCH_WAN : PERCH_LATENCY;
+	else if (strcmp(name, "--offloads") == 0)
+		set_offloads(a, name, value);
 	else if (strcmp(name, "--cc") == 0)
 		c->cc = value;
 	else if (strcmp(name, "--idle") == 0)

@@ -188,7 +188,7 @@ int main(int argc, char **argv)
 		.usage = "[--ip6 ADDR/LEN] [--gw ADDR] [--port N] [--oneshot-port N] "
 			 "[--connect-port N] [--discard-port N [--check]] [--chargen-port N] "
 			 "[--join GROUP [--source ADDR]] [--max-conns N] "
-			 "[--profile latency|wan] [--cc cubic|newreno] "
+			 "[--profile latency|wan] [--cc cubic|newreno] [--offloads off|soft] "
 			 "[--idle busy|backoff] [--mtu N] [--vlan ID] [--mbufs N] [--seed N]",
 	};
 	struct sigaction sa = {.sa_handler = on_signal};

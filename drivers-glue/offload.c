@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Which checksums the device computes; tcp-lite does the others.
+ * What the device does on the way: checksums, and cutting TCP into segments (TSO); tcp-lite does
+ * the rest. It cuts by itself where the device does not, which is what a GSO in software would do.
  *
- * Offloads are claimed only for drivers of real (or emulated) NICs. The vdevs that advertise
- * checksums compute them in software, some of them in place, in packets that TCP still holds.
+ * Offloads are claimed only for drivers of real (or emulated) NICs. The vdevs that advertise some
+ * compute them in software, some of them in place, in packets that TCP still holds. net_tap, which
+ * copies, may be asked to all the same, to test what a NIC would be asked.
  */
 #include <string.h>
 
@@ -20,13 +22,23 @@ bool perch_is_nic(const char *driver)
 	return true;
 }
 
-uint32_t perch_offloads_choose(const struct rte_eth_dev_info *dev, struct rte_eth_conf *conf)
+/* TSO implies TCP's checksum, and packets in several pieces. */
+static bool cuts(const struct rte_eth_dev_info *dev)
+{
+	const uint64_t needed = RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_TCP_CKSUM |
+		RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+
+	return (dev->tx_offload_capa & needed) == needed;
+}
+
+uint32_t perch_offloads_choose(
+	const struct rte_eth_dev_info *dev, struct rte_eth_conf *conf, bool soft)
 {
 	const uint64_t rx = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM |
 		RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
 	uint32_t used = 0;
 
-	if (!perch_is_nic(dev->driver_name))
+	if (!perch_is_nic(dev->driver_name) && !(soft && strcmp(dev->driver_name, "net_tap") == 0))
 		return 0;
 	if ((dev->rx_offload_capa & rx) == rx) {
 		conf->rxmode.offloads |= rx;
@@ -40,5 +52,9 @@ uint32_t perch_offloads_choose(const struct rte_eth_dev_info *dev, struct rte_et
 		used |= PERCH_PORT_TX_UDP_CKSUM;
 	conf->txmode.offloads = dev->tx_offload_capa & (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM |
 		RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM);
+	if (cuts(dev)) {
+		used |= PERCH_PORT_TX_TCP_TSO;
+		conf->txmode.offloads |= RTE_ETH_TX_OFFLOAD_TCP_TSO;
+	}
 	return used;
 }

@@ -23,6 +23,7 @@ enum port_defaults {
 	POOL_CACHE = 256,
 	PACKET_ROOM = 2048,
 	FRAME_EXTRA = 14 + 4 + 8, /* Ethernet, CRC, two VLAN tags */
+	TAP_PIECES = 32, /* it makes at most 64 mbufs of one */
 };
 
 static int fail(char *why, size_t why_bytes, int rc, const char *fmt, ...)
@@ -235,6 +236,19 @@ static void choose_mac(struct perch_port *p, struct rte_ether_addr mac)
 	memcpy(p->info.mac, mac.addr_bytes, sizeof(p->info.mac));
 }
 
+/* DPDK 22.11's net_tap cuts IPv4 only, and takes its MTU for that of whole frames. */
+static void choose_cutting(struct perch_port *p, const struct rte_eth_dev_info *dev)
+{
+	bool tap = strcmp(dev->driver_name, "net_tap") == 0;
+
+	if (!(p->info.offloads & PERCH_PORT_TX_TCP_TSO))
+		return;
+	p->prepare = true;
+	p->info.tso_pieces = tap ? TAP_PIECES : dev->tx_desc_lim.nb_seg_max;
+	p->info.tso_ip4_only = tap;
+	p->frame_mtu = tap;
+}
+
 static int configure(struct perch_port *p, const struct perch_port_config *cfg, char *why,
 	size_t why_bytes)
 {
@@ -252,7 +266,9 @@ static int configure(struct perch_port *p, const struct perch_port_config *cfg, 
 	p->info.reads_anywhere = reads_anywhere(&dev);
 	p->info.gathers = dev.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 	p->copy_shared = strcmp(dev.driver_name, "net_ring") == 0;
-	p->info.offloads = cfg->no_offloads ? 0 : perch_offloads_choose(&dev, &conf);
+	if (!cfg->no_offloads)
+		p->info.offloads = perch_offloads_choose(&dev, &conf, cfg->soft_offloads);
+	choose_cutting(p, &dev);
 	if (p->info.gathers)
 		conf.txmode.offloads |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 	choose_queues(p, &dev, &conf);
@@ -265,6 +281,8 @@ static int configure(struct perch_port *p, const struct perch_port_config *cfg, 
 		return fail(why, why_bytes, -EINVAL, "port '%s' does not take an MTU of %u",
 			p->info.name, cfg->mtu);
 	p->info.mtu = cfg->mtu ? cfg->mtu : 1500;
+	if (p->frame_mtu && rte_eth_dev_set_mtu(p->id, p->info.mtu + FRAME_EXTRA) < 0)
+		p->info.offloads &= ~(uint32_t)PERCH_PORT_TX_TCP_TSO;
 	rc = make_pools(p, cfg, why, why_bytes);
 	if (rc == 0)
 		rc = set_up_queues(p, cfg, &dev, why, why_bytes);
@@ -286,7 +304,7 @@ static int open_files(struct perch_port *p, const struct perch_port_config *cfg,
 	p->hw_queues = p->info.hw_queues = 1;
 	p->info.mtu = cfg->mtu ? cfg->mtu : 1500;
 	p->info.numa_node = -1;
-	p->info.link_up = true;
+	p->info.link_up = p->info.gathers = p->info.reads_anywhere = true;
 	snprintf(p->info.name, sizeof(p->info.name), "replay%u", cfg->index);
 	snprintf(p->info.driver, sizeof(p->info.driver), "perch_replay");
 	perch_replay_mac(p->replay, p->info.mac);
@@ -549,5 +567,7 @@ uint16_t perch_port_send(struct perch_port *p, unsigned queue, struct rte_mbuf *
 		return perch_replay_tx(p->replay, queue, pkts, n);
 	if (p->copy_shared)
 		return send_copies(p, queue, pkts, n);
+	if (p->prepare) /* what comes from here on is taken next time, or given up */
+		n = rte_eth_tx_prepare(p->id, (uint16_t)queue, pkts, n);
 	return rte_eth_tx_burst(p->id, (uint16_t)queue, pkts, n);
 }

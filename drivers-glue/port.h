@@ -31,7 +31,8 @@ struct perch_port_config { /* zero means default */
 	uint16_t priv_bytes; /* private area of each mbuf */
 	uint32_t mbufs;    /* per lcore; default 16,384 */
 	bool promiscuous;
-	bool no_offloads;  /* use none of the device's checksum offloads */
+	bool no_offloads;  /* use none of the device's offloads */
+	bool soft_offloads; /* use those that net_tap makes in software, too */
 	const int *cpus;   /* of each lcore, to place its pool (-1: unknown); NULL: unknown */
 	struct perch_replay *replay; /* not NULL: files for a device; they outlive the port */
 	bool no_steering;  /* of the files: each lcore is given its own packets */
@@ -42,6 +43,7 @@ enum perch_port_offload { /* as tcp-lite's enum perch_net_offload */
 	PERCH_PORT_TX_TCP_CKSUM = 1u << 1,
 	PERCH_PORT_TX_UDP_CKSUM = 1u << 2,
 	PERCH_PORT_RX_CKSUM = 1u << 3,
+	PERCH_PORT_TX_TCP_TSO = 1u << 4,
 };
 
 struct perch_port_info {
@@ -53,6 +55,8 @@ struct perch_port_info {
 	int numa_node;
 	bool link_up;
 	bool gathers;        /* sends packets that lie in several pieces */
+	uint16_t tso_pieces; /* of a packet that it cuts, at most */
+	bool tso_ip4_only;
 	bool reads_anywhere; /* the pieces may be any memory of the process, not EAL's only */
 	bool reads_file;     /* net_pcap: its frames were addressed to whom the capture is of */
 };

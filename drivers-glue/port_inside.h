@@ -22,6 +22,8 @@ struct perch_steer; /* what several lcores need beside their queues */
 struct perch_port {
 	uint16_t id, lcores, hw_queues;
 	bool copy_shared; /* its reader gets the very mbuf: net_ring */
+	bool prepare;     /* what it is to cut must pass rte_eth_tx_prepare */
+	bool frame_mtu;   /* its MTU is to hold the Ethernet header as well */
 	bool detour; /* not simply the device's queue: there are steer or replay */
 	struct perch_steer *steer; /* NULL with one lcore */
 	struct perch_replay *replay; /* NULL with a device */
@@ -43,8 +45,10 @@ uint16_t perch_port_poll(struct perch_port *p, unsigned queue, struct rte_mbuf *
 uint16_t perch_port_send(
 	struct perch_port *p, unsigned queue, struct rte_mbuf **pkts, uint16_t n);
 
-/* offload.c: what the device will compute (enum perch_port_offload), asked for in conf. */
-uint32_t perch_offloads_choose(const struct rte_eth_dev_info *dev, struct rte_eth_conf *conf);
+/* offload.c: what the device will do (enum perch_port_offload), asked for in conf; soft: net_tap's
+ * too, which are made in software. */
+uint32_t perch_offloads_choose(
+	const struct rte_eth_dev_info *dev, struct rte_eth_conf *conf, bool soft);
 bool perch_is_nic(const char *driver);
 
 /* steer.c */

@@ -153,6 +153,7 @@ void perch_config_port(const struct perch_config *cfg, unsigned lcores, const in
 		.mbufs = cfg->mbufs,
 		.promiscuous = cfg->promiscuous,
 		.no_offloads = cfg->no_offloads,
+		.soft_offloads = cfg->soft_offloads,
 		.cpus = cpus,
 		.replay = playback ? perch_playback_port(playback) : NULL,
 		.no_steering = playback && perch_playback_is_script(playback),
@@ -173,7 +174,8 @@ static uint32_t net_offloads(uint32_t port)
 {
 	return (port & PERCH_PORT_TX_IP4_CKSUM ? PERCH_NET_TX_IP4_CKSUM : 0) |
 		(port & PERCH_PORT_TX_TCP_CKSUM ? PERCH_NET_TX_TCP_CKSUM : 0) |
-		(port & PERCH_PORT_TX_UDP_CKSUM ? PERCH_NET_TX_UDP_CKSUM : 0);
+		(port & PERCH_PORT_TX_UDP_CKSUM ? PERCH_NET_TX_UDP_CKSUM : 0) |
+		(port & PERCH_PORT_TX_TCP_TSO ? PERCH_NET_TX_TCP_TSO : 0);
 }
 
 static void net_limits(const struct perch_config *cfg, struct perch_net_config *n)
@@ -221,9 +223,13 @@ int perch_config_net(const struct perch_config *cfg, const struct perch_port_inf
 	nif->vlan = cfg->vlan;
 	out->dad = (uint8_t)cfg->dad;
 	nif->tx_offloads = net_offloads(port->offloads);
-	for (i = 0; cfg->addrs[i]; i++)
+	nif->tso_pieces = port->tso_pieces;
+	for (i = 0; cfg->addrs[i]; i++) {
 		if (perch_net_addr_parse(cfg->addrs[i], &nif->addrs[nif->n_addrs++]) < 0)
 			return perch_why(why, -EINVAL, "'%s' is not an address", cfg->addrs[i]);
+		if (port->tso_ip4_only && !perch_ip_is_v4(&nif->addrs[i].ip))
+			nif->tx_offloads &= ~(uint32_t)PERCH_NET_TX_TCP_TSO;
+	}
 	if (cfg->gw4) {
 		perch_addr_parse(cfg->gw4, 0, &gw);
 		nif->gw4 = perch_ip_of(&gw);

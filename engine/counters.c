@@ -79,6 +79,7 @@ static void put_tcp(struct scrape *s, const struct perch_lcore *l)
 	put(s, "tcp_closed", "connections finished", c->closed);
 	put(s, "tcp_segments_in", "TCP segments received", c->segs_in);
 	put(s, "tcp_segments_out", "TCP segments sent", c->segs_out);
+	put(s, "tcp_supers", "packets of several of them that the port cut (TSO)", c->supers);
 	put(s, "tcp_bytes_in", "payload bytes received in order", c->bytes_in);
 	put(s, "tcp_bytes_out", "payload bytes sent, repeats included", c->bytes_out);
 	put(s, "tcp_forwarded", "payloads sent on in the packet that they came in", c->forwarded);

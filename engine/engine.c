@@ -14,6 +14,7 @@
 #include "drivers-glue/eal.h"
 #include "engine/config.h"
 #include "sched/dump.h"
+#include "tcp-lite/tcp.h"
 
 static int choose_seed(struct perch *e, const struct perch_config *cfg, struct perch_why *why)
 {
@@ -104,6 +105,8 @@ static int start_recording(
 
 	for (i = 0; i < e->n_lcores; i++) {
 		e->lcores[i]->recorded = e->recorder != NULL;
+		if (e->recorder) /* whoever plays it has no port that cuts */
+			perch_tcp_cut_all(e->lcores[i]->net);
 		e->lcores[i]->scripted = e->playback && perch_playback_is_script(e->playback);
 	}
 	return rc;

@@ -112,7 +112,9 @@ struct perch_config {
 	uint16_t mtu;             /* IP bytes; default 1500 */
 	uint16_t vlan;            /* 802.1Q VLAN, 1 to 4094; 0: untagged frames */
 	bool promiscuous;
-	bool no_offloads;         /* all checksums in software */
+	bool no_offloads;         /* checksums and cutting (TSO) in software */
+	bool soft_offloads;       /* those that net_tap makes in software, too: only to test what
+	                           * a NIC is asked for */
 
 	/* The lcores: threads that perch_run makes, or one, driven by perch_poll. */
 	uint16_t lcores;          /* default: what EAL was given by -l or --lcores, else 1 */

@@ -76,6 +76,10 @@ static uint64_t checksum(struct rte_mbuf *m, const struct perch_ip *src,
 	struct transport t = transport_of(proto);
 	uint16_t *field = rte_pktmbuf_mtod_offset(m, uint16_t *, t.cksum_at);
 
+	if (unlikely(m->ol_flags & RTE_MBUF_F_TX_TCP_SEG)) { /* the port adds each one's length */
+		*field = perch_cksum_pseudo(src, dst, proto, 0);
+		return RTE_MBUF_F_TX_TCP_SEG | t.ol_flags;
+	}
 	if (t.offload & offloads) {
 		*field = perch_cksum_pseudo(src, dst, proto, m->pkt_len);
 		return t.ol_flags;
@@ -277,6 +281,13 @@ static bool may_fragment(uint8_t proto)
 	return proto != IPPROTO_TCP;
 }
 
+/* Bytes of transport header and payload, of the longest piece if the port cuts m. */
+static uint32_t longest(const struct rte_mbuf *m)
+{
+	return unlikely(m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) ? (uint32_t)m->l4_len + m->tso_segsz
+	                                                      : m->pkt_len;
+}
+
 static int send_to_hop(struct perch_net *net, struct rte_mbuf *m, const struct segment *g,
 	const struct hop *hop)
 {
@@ -287,10 +298,11 @@ static int send_to_hop(struct perch_net *net, struct rte_mbuf *m, const struct s
 	uint64_t ol_flags;
 
 	/* What the receiving or an earlier transmission left behind is not for this one. */
-	m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+	m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL |
+		(g->proto == IPPROTO_TCP ? RTE_MBUF_F_TX_TCP_SEG : 0);
 	if (may_fragment(g->proto))
 		mtu = perch_pmtu_of(net, g->dst, mtu);
-	if (unlikely(m->pkt_len + l3_len > mtu)) {
+	if (unlikely(longest(m) + l3_len > mtu)) {
 		if (!may_fragment(g->proto) || m->pkt_len + (v4 ? l3_len : 0) > UINT16_MAX)
 			return refuse(net, m, PERCH_DROP_too_big, -EMSGSIZE);
 		checksum(m, g->src, g->dst, g->proto, 0);

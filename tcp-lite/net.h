@@ -46,6 +46,7 @@ enum perch_net_offload { /* what the port does for us on transmit */
 	PERCH_NET_TX_IP4_CKSUM = 1u << 0,
 	PERCH_NET_TX_TCP_CKSUM = 1u << 1,
 	PERCH_NET_TX_UDP_CKSUM = 1u << 2,
+	PERCH_NET_TX_TCP_TSO = 1u << 3, /* it cuts TCP into segments, and sums them */
 };
 
 /* `count` consecutive addresses from ip on are ours; prefix_len says what is on the same link. */
@@ -60,6 +61,7 @@ struct perch_net_if {
 	uint16_t mtu;         /* bytes of the IP packet; 0 = 1500; at least 1280 with IPv6 */
 	uint16_t vlan;        /* 802.1Q VLAN of all frames, 1 to 4094; 0: untagged */
 	uint32_t tx_offloads; /* enum perch_net_offload */
+	uint16_t tso_pieces;  /* mbufs of a packet that it cuts, at most; 0: does not matter */
 	uint8_t n_addrs;
 	bool has_gw4, has_gw6;
 	bool any_mac;       /* take frames for any unicast address, as a capture file has them */
@@ -263,12 +265,12 @@ static inline void perch_rx_drop(struct perch_net *net, struct perch_rx *rx, enu
 	rte_pktmbuf_free(rx->m);
 }
 
-/* As rte_pktmbuf_free, within perch_net_input: what is ours alone goes back with others, at the
+/* As rte_pktmbuf_free_seg, within perch_net_input: what is ours alone goes back with others, at the
  * end of the burst, which costs a quarter. */
 static inline void perch_net_done(struct perch_net *net, struct rte_mbuf *m)
 {
-	if (unlikely(m->nb_segs > 1 || m->pool != net->pool || net->n_done == PERCH_NET_DONE)) {
-		rte_pktmbuf_free(m);
+	if (unlikely(m->pool != net->pool || net->n_done == PERCH_NET_DONE)) {
+		rte_pktmbuf_free_seg(m);
 		return;
 	}
 	m = rte_pktmbuf_prefree_seg(m);

@@ -198,6 +198,12 @@ static void put(struct perch_net *net, struct rte_mbuf *m)
 	net->tx_bytes += m->pkt_len;
 }
 
+/* In pieces that are not summed yet, or to be cut by the port. */
+static bool is_odd(const struct rte_mbuf *m)
+{
+	return m->nb_segs != 1 && (!m->l4_len || m->tso_segsz);
+}
+
 bool perch_plain_send(struct perch_net *net, struct rte_mbuf *m, const struct perch_ip *src,
 	const struct perch_ip *dst, const struct perch_path *path, uint64_t header_sum)
 {
@@ -206,7 +212,7 @@ bool perch_plain_send(struct perch_net *net, struct rte_mbuf *m, const struct pe
 	uint32_t len = m->pkt_len + sizeof(h->ip);
 	const struct rte_ether_addr *to;
 
-	if (unlikely(net->plain.count == 0 || len > net->cfg.ifs[0].mtu || m->nb_segs != 1 ||
+	if (unlikely(net->plain.count == 0 || len > net->cfg.ifs[0].mtu || is_odd(m) ||
 		    !perch_ip_is_v4(dst) || m->data_off < sizeof(*h) || net->n_tx == PERCH_NET_TX))
 		return false;
 	to = perch_neigh_ready(net, path);

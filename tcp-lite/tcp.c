@@ -64,6 +64,20 @@ static uint16_t mbufs_for(const struct perch_net_config *cfg, uint32_t bytes)
 	return (uint16_t)RTE_MAX(RTE_MIN(bytes / BYTES_PER_MBUF, most), (uint32_t)MBUFS_MIN);
 }
 
+/* How many mbufs may lie in one packet that the port cuts? Every interface must be able to. */
+static uint16_t super_pieces(const struct perch_net_config *cfg)
+{
+	uint16_t least = UINT16_MAX, i;
+
+	for (i = 0; i < cfg->n_ifs; i++) {
+		if (!(cfg->ifs[i].tx_offloads & PERCH_NET_TX_TCP_TSO))
+			return 0;
+		if (cfg->ifs[i].tso_pieces)
+			least = RTE_MIN(least, cfg->ifs[i].tso_pieces);
+	}
+	return least;
+}
+
 void perch_tcp_init(struct perch_net *net, void *mem)
 {
 	const struct perch_net_config *cfg = &net->cfg;
@@ -86,10 +100,16 @@ void perch_tcp_init(struct perch_net *net, void *mem)
 	t->rcv_scale = scale_for(cfg->rcvbuf_bytes);
 	for (i = 0; i < cfg->n_ifs; i++)
 		t->sums |= !(cfg->ifs[i].tx_offloads & PERCH_NET_TX_TCP_CKSUM);
+	t->super_pieces = super_pieces(cfg);
 	t->cc = perch_tcp_cc_find(cfg->cc);
 	net->cfg.cc = t->cc->name; /* the caller's string is not kept */
 	perch_flow_table_init(&t->table, (struct perch_flow_bucket *)(base + l.buckets),
 		cfg->max_flows, t->tcbs, cfg->secret);
+}
+
+void perch_tcp_cut_all(struct perch_net *net)
+{
+	net->tcp->super_pieces = 0;
 }
 
 void perch_tcp_fini(struct perch_net *net)
@@ -156,13 +176,14 @@ struct perch_outbox *perch_outbox_new(struct perch_net *net, struct perch_tcb *c
 	return out;
 }
 
+/* Each by itself: its mbuf link, if any, is of a packet on its way, which is not ours. */
 static void free_packets(struct rte_mbuf *m)
 {
 	struct rte_mbuf *next;
 
 	for (; m; m = next) {
 		next = perch_pkt(m)->next;
-		rte_pktmbuf_free(m);
+		rte_pktmbuf_free_seg(m);
 	}
 }
 
@@ -174,7 +195,8 @@ void perch_inbox_free(struct perch_net *net, struct perch_tcb *c)
 		return;
 	free_packets(in->head);
 	free_packets(in->early);
-	rte_pktmbuf_free(in->lent);
+	if (in->lent)
+		rte_pktmbuf_free_seg(in->lent);
 	tcp_give_inbox(net, c);
 }
 

@@ -118,6 +118,9 @@ void perch_tcp_set_keepalive(struct perch_net *net, struct perch_tcb *c, bool on
  * Rounded up to 8.4 ms. Returns 0 or -EINVAL (more than 549 s, or negative). */
 int perch_tcp_set_user_timeout(struct perch_net *net, struct perch_tcb *c, int64_t ns);
 
+/* Cut all segments here, whatever the port can do. */
+void perch_tcp_cut_all(struct perch_net *net);
+
 /* 0, -ECONNRESET, -ECONNREFUSED, -ETIMEDOUT, -EHOSTUNREACH or -ENETUNREACH. */
 int perch_tcp_error(const struct perch_tcb *c);
 
@@ -133,6 +136,7 @@ void perch_tcp_info(
 struct perch_tcp_counters {
 	uint64_t opened_active, opened_passive, accepted, closed, reset_sent, reset_received;
 	uint64_t segs_in, segs_out, bytes_in, bytes_out;
+	uint64_t supers;    /* packets of several segments that the port cut */
 	uint64_t forwarded; /* payloads sent on as they lay */
 	uint64_t lent, loans_refused; /* segments that refer to memory lent; too many did */
 	uint64_t retransmits, rto_fired, fast_retransmits, loss_probes, out_of_order, dup_acks_in;

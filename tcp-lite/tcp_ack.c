@@ -49,7 +49,7 @@ static void take_one(const struct perch_net *net, struct perch_tcb *c, struct pe
 	if (o->lost == m)
 		o->lost = p->next;
 	o->mbufs--;
-	rte_pktmbuf_free(m);
+	rte_pktmbuf_free_seg(m);
 }
 
 static void take_acked(const struct perch_net *net, struct perch_tcb *c, struct perch_tcp_ack *a)

@@ -232,6 +232,7 @@ struct perch_tcp {
 	uint16_t in_mbufs_max, out_mbufs_max; /* per connection */
 	uint8_t rcv_scale;  /* what we offer */
 	bool sums;          /* some interface leaves TCP's checksum to us */
+	uint16_t super_pieces; /* of a packet that the port cuts (TSO); 0: none does */
 	struct perch_tcp_listener *listeners;
 	uint32_t listener_heads[LISTENER_HEADS]; /* by port: index + 1, 0 none */
 	struct perch_tcp_limit challenges, resets;

@@ -167,7 +167,7 @@ static bool lengthen(struct perch_outbox *o, uint32_t bytes)
 			break;
 		p->next = q->next;
 		o->mbufs--;
-		rte_pktmbuf_free(next);
+		rte_pktmbuf_free_seg(next);
 	}
 	return true;
 }

@@ -6,7 +6,11 @@
 #include "tcp-lite/plain.h"
 #include "tcp-lite/tcp_inside.h"
 
-enum { RESETS_PER_SECOND = 1000, CHALLENGES_PER_SECOND = 1000 };
+enum {
+	RESETS_PER_SECOND = 1000,
+	CHALLENGES_PER_SECOND = 1000,
+	SUPER_MOST = 65535 - 40 - TCP_HEADER_MAX, /* an IP packet's length has 16 bits */
+};
 
 /* ---- headers -------------------------------------------------------------------------------- */
 
@@ -38,7 +42,7 @@ static void push_header(struct rte_mbuf *m, uint16_t lport, uint16_t rport, uint
 	h->cksum = out->summed ? out->sum : 0;
 	h->tcp_urp = 0;
 	memcpy(h + 1, bytes, len);
-	m->l4_len = out->summed ? TCP_HEADER + len : 0;
+	m->l4_len = out->summed || m->tso_segsz ? TCP_HEADER + len : 0;
 }
 
 static uint8_t *put_word(uint8_t *p, uint32_t word, uint64_t *sum)
@@ -71,7 +75,7 @@ static __rte_always_inline uint64_t push_usual(const struct perch_net *net,
 		p = put_word(p, rte_cpu_to_be_32(tcp_now_ms(net) + c->ts_offset), &sum);
 		put_word(p, rte_cpu_to_be_32(c->ts_recent), &sum);
 	}
-	m->l4_len = out->summed ? len : 0;
+	m->l4_len = out->summed || m->tso_segsz ? len : 0;
 	return sum;
 }
 
@@ -276,6 +280,8 @@ static struct rte_mbuf *payload_of(struct perch_net *net, struct rte_mbuf *m)
 	m->data_off = p->tcp.off;
 	m->data_len = (uint16_t)p->tcp.len;
 	m->pkt_len = p->tcp.len;
+	m->next = NULL; /* it may have been part of a super-segment */
+	m->nb_segs = 1;
 	m->ol_flags = 0;
 	m->tx_offload = 0;
 	rte_mbuf_refcnt_set(m, 2);
@@ -300,14 +306,12 @@ static uint8_t data_flags(const struct perch_tcb *c, const struct perch_pkt *p)
 	return PSH | FIN;
 }
 
-static bool send_data(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m)
+/* m goes now. Returns the flags of its header. */
+static uint8_t note_sent(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m)
 {
 	struct perch_pkt *p = perch_pkt(m);
 	uint8_t flags = data_flags(c, p);
-	struct rte_mbuf *out = payload_of(net, m);
 
-	if (unlikely(!out))
-		return false;
 	if ((flags & FIN) && !(c->marks & TCB_FIN_SENT)) {
 		c->marks |= TCB_FIN_SENT;
 		c->snd_nxt = c->outbox->end + 1;
@@ -315,8 +319,26 @@ static bool send_data(struct perch_net *net, struct perch_tcb *c, struct rte_mbu
 	p->time_ns = net->now_ns;
 	perch_outbox_sent(c->outbox, m);
 	net->tcp->counters.bytes_out += p->tcp.len;
+	return flags;
+}
+
+/* m in out, which is m or a packet with it, or a copy. */
+static void send_out(struct perch_net *net, struct perch_tcb *c, const struct rte_mbuf *m,
+	struct rte_mbuf *out, uint8_t flags)
+{
+	const struct perch_pkt *p = perch_pkt((struct rte_mbuf *)(uintptr_t)m);
+
 	send_segment(net, c, out, (struct outgoing){.seq = p->tcp.seq, .flags = flags,
 		.summed = p->tcp.summed, .sum = p->tcp.sum});
+}
+
+static bool send_again(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m)
+{
+	struct rte_mbuf *out = payload_of(net, m);
+
+	if (unlikely(!out))
+		return false;
+	send_out(net, c, m, out, note_sent(net, c, m));
 	return true;
 }
 
@@ -345,7 +367,7 @@ static bool resend_lost(struct perch_net *net, struct perch_tcb *c)
 			return false;
 		if (p->tcp.len > c->mss && !perch_tcp_split(net, c, m, c->mss))
 			return false; /* the path became narrower since it was made */
-		if (!send_data(net, c, m))
+		if (!send_again(net, c, m))
 			return false;
 		p->tcp.flags |= SEG_AGAIN;
 		perch_undo_resent(net, c);
@@ -373,10 +395,67 @@ static uint32_t may_send(const struct perch_tcb *c, const struct rte_mbuf *m)
 	return left >= (uint32_t)c->snd_wnd_max << c->snd_scale >> 1 ? left : 0;
 }
 
+/* ---- super-segments: several in one packet, which the port cuts again (TSO) ----------------- */
+
+/* May m, the next that was never sent, go behind what is in out? The port cuts at mss. */
+static bool may_join(const struct perch_net *net, const struct perch_tcb *c,
+	const struct rte_mbuf *out, const struct rte_mbuf *m)
+{
+	const struct perch_pkt *p = perch_pkt((struct rte_mbuf *)(uintptr_t)m);
+
+	return p->tcp.len <= c->mss && !(p->tcp.flags & SEG_TRIAL) &&
+		rte_mbuf_refcnt_read(m) == 1 && out->nb_segs < net->tcp->super_pieces &&
+		out->pkt_len + p->tcp.len <= SUPER_MOST && c->outbox->urgent == 0 &&
+		may_send(c, m) == p->tcp.len;
+}
+
+static void chain(struct rte_mbuf *out, struct rte_mbuf *last, struct rte_mbuf *m)
+{
+	const struct perch_pkt *p = perch_pkt(m);
+
+	m->data_off = p->tcp.off;
+	m->data_len = (uint16_t)p->tcp.len;
+	m->next = NULL;
+	rte_mbuf_refcnt_set(m, 2);
+	last->next = m;
+	out->nb_segs++;
+	out->pkt_len += p->tcp.len;
+}
+
+/* m goes, in out: those behind it go along as long as they may, and all but the last are full. Each
+ * of them stays a segment, to the scoreboard, to RACK and to the path's MTU, and is sent again by
+ * itself. Returns the flags of the last. */
+static uint8_t join(struct perch_net *net, struct perch_tcb *c, const struct rte_mbuf *m,
+	struct rte_mbuf *out, uint8_t flags)
+{
+	struct perch_outbox *o = c->outbox;
+	struct rte_mbuf *last = rte_pktmbuf_lastseg(out), *next;
+	uint32_t len = perch_pkt((struct rte_mbuf *)(uintptr_t)m)->tcp.len, first = out->pkt_len;
+
+	while (len == c->mss && (next = o->unsent) && may_join(net, c, out, next)) {
+		len = perch_pkt(next)->tcp.len;
+		chain(out, last, next);
+		last = next;
+		c->snd_nxt += len;
+		flags = note_sent(net, c, next);
+		o->unsent = perch_pkt(next)->next;
+		net->tcp->counters.segs_out++;
+	}
+	if (out->pkt_len > first) {
+		out->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
+		out->tso_segsz = c->mss;
+		net->tcp->counters.supers++;
+	}
+	return flags;
+}
+
+/* ---- new data ------------------------------------------------------------------------------- */
+
 static bool send_new(struct perch_net *net, struct perch_tcb *c)
 {
 	struct perch_outbox *o = c->outbox;
-	struct rte_mbuf *m;
+	struct rte_mbuf *m, *out;
+	uint8_t flags;
 
 	if (unlikely(c->mtu_search && o->unsent))
 		perch_tcp_mtu_try(net, c);
@@ -390,13 +469,16 @@ static bool send_new(struct perch_net *net, struct perch_tcb *c)
 			return false;
 		if (len < p->tcp.len && !perch_tcp_split(net, c, m, len))
 			return false;
-		c->snd_nxt = p->tcp.seq + p->tcp.len;
-		if (!send_data(net, c, m)) {
-			c->snd_nxt = p->tcp.seq;
+		out = payload_of(net, m);
+		if (!out)
 			return false;
-		}
+		c->snd_nxt = p->tcp.seq + p->tcp.len;
+		flags = note_sent(net, c, m);
 		o->unsent = p->next;
+		if (unlikely(net->tcp->super_pieces) && o->urgent == 0)
+			flags = join(net, c, m, out, flags);
 		o->urgent -= o->urgent > 0;
+		send_out(net, c, m, out, flags);
 	}
 	return true;
 }

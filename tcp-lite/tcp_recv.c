@@ -587,7 +587,7 @@ void perch_tcp_release(struct perch_net *net, struct perch_tcb *from)
 	if (likely(rte_mbuf_refcnt_read(m) == 2 && perch_pkt(m)->tcp.sent == 0))
 		rte_mbuf_refcnt_set(m, 1); /* the outbox alone has it: no atomic operation */
 	else
-		rte_pktmbuf_free(m);
+		rte_pktmbuf_free_seg(m);
 	tidy(net, from);
 }
 

@@ -351,6 +351,6 @@ void perch_tcp_gather(struct perch_tcb *c, struct rte_mbuf *m)
 		if (o->tail == next)
 			o->tail = m;
 		o->mbufs--;
-		rte_pktmbuf_free(next);
+		rte_pktmbuf_free_seg(next);
 	}
 }

@@ -124,16 +124,23 @@ static void nic_is_believed_for_what_it_has(void)
 			RTE_ETH_TX_OFFLOAD_TCP_TSO};
 	struct rte_eth_conf conf = {0};
 
-	CU_ASSERT_EQUAL(perch_offloads_choose(&dev, &conf),
+	CU_ASSERT_EQUAL(perch_offloads_choose(&dev, &conf, false),
 		PERCH_PORT_RX_CKSUM | PERCH_PORT_TX_IP4_CKSUM | PERCH_PORT_TX_TCP_CKSUM);
 	CU_ASSERT_EQUAL(conf.rxmode.offloads, all_rx);
 	CU_ASSERT_EQUAL(conf.txmode.offloads,
 		RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM);
 
+	memset(&conf, 0, sizeof(conf)); /* with packets in pieces, of which the first one had none */
+	dev.tx_offload_capa |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	CU_ASSERT_EQUAL(perch_offloads_choose(&dev, &conf, false),
+		PERCH_PORT_RX_CKSUM | PERCH_PORT_TX_IP4_CKSUM | PERCH_PORT_TX_TCP_CKSUM |
+			PERCH_PORT_TX_TCP_TSO);
+	CU_ASSERT_TRUE(conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_TCP_TSO);
+
 	memset(&conf, 0, sizeof(conf)); /* half of rx is none: every packet would be asked twice */
 	dev.rx_offload_capa = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM;
 	dev.tx_offload_capa = 0;
-	CU_ASSERT_EQUAL(perch_offloads_choose(&dev, &conf), 0);
+	CU_ASSERT_EQUAL(perch_offloads_choose(&dev, &conf, false), 0);
 	CU_ASSERT_EQUAL(conf.rxmode.offloads, 0);
 }
 
@@ -143,8 +150,11 @@ static void vdev_is_not_believed(void)
 		.tx_offload_capa = UINT64_MAX};
 	struct rte_eth_conf conf = {0};
 
-	CU_ASSERT_EQUAL(perch_offloads_choose(&dev, &conf), 0);
+	CU_ASSERT_EQUAL(perch_offloads_choose(&dev, &conf, false), 0);
 	CU_ASSERT_EQUAL(conf.rxmode.offloads | conf.txmode.offloads, 0);
+	CU_ASSERT_TRUE(perch_offloads_choose(&dev, &conf, true) & PERCH_PORT_TX_TCP_TSO);
+	dev.driver_name = "net_memif"; /* it may be asked for anything, and does nothing */
+	CU_ASSERT_EQUAL(perch_offloads_choose(&dev, &conf, true), 0);
 }
 
 /* ---- pools ---------------------------------------------------------------------------------- */

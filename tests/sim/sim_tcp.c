@@ -21,12 +21,14 @@
 #include "drivers-glue/eal.h"
 #include "tcp-lite/tcp_inside.h"
 #include "tests/sim/wire.h"
+#include "tests/tcp-lite/nic.h"
 
 enum {
 	POOL = 16383,
 	LONGEST_S = 20000, /* of virtual time: 800 KB through 2 KB windows and 15 % of loss */
 	PORT = 80,
 	FLOWS = 8, /* of each host */
+	TEXT_MOST = 800001,
 };
 #define SECOND INT64_C(1000000000)
 
@@ -64,6 +66,9 @@ struct host {
 	int64_t next_write_ns, next_read_ns;
 	bool shut, ended, closed;
 	int error;
+	bool lends;                     /* its bytes go from where they lie */
+	struct perch_tcp_loan loan;
+	struct rte_mbuf_ext_shared_info shared;
 };
 
 struct world {
@@ -89,6 +94,16 @@ static struct rte_mempool *pool;
 static uint8_t pattern(unsigned host, uint64_t i)
 {
 	return (uint8_t)(i * 167 + i / 251 + host * 77);
+}
+
+static uint8_t texts[2][TEXT_MOST]; /* what each host sends */
+
+static void write_texts(void)
+{
+	uint32_t i;
+
+	for (i = 0; i < 2 * TEXT_MOST; i++)
+		texts[i / TEXT_MOST][i % TEXT_MOST] = pattern(i / TEXT_MOST, i % TEXT_MOST);
 }
 
 static void complain(struct world *w, const char *what)
@@ -195,6 +210,26 @@ static void choose_net(struct perch_net_config *c, struct rng *r)
 	memcpy(c->secret, &c->seed, sizeof(c->seed));
 }
 
+/* A port that sums and cuts, and memory that is lent; drawn apart, so that what a seed was before
+ * there were those it still is. */
+static void choose_port(struct world *w, unsigned i, struct perch_net_config *c)
+{
+	static const uint16_t pieces[] = {0, 2, 3, 7, 40};
+	struct rng r = {w->seed * 7919 + i};
+	struct host *h = &w->hosts[i];
+
+	if (rng_chance(&r, 0.5)) {
+		c->ifs[0].tx_offloads = PERCH_NET_TX_TCP_CKSUM | PERCH_NET_TX_TCP_TSO;
+		c->ifs[0].tx_offloads |= rng_chance(&r, 0.5) ? PERCH_NET_TX_IP4_CKSUM : 0;
+		c->ifs[0].tso_pieces = pieces[rng_below(&r, 5)];
+	}
+	h->lends = rng_chance(&r, 0.4);
+	rte_mbuf_ext_refcnt_set(&h->shared, 1);
+	h->loan = (struct perch_tcp_loan){.data = texts[i], .shared = &h->shared};
+	if (rng_chance(&r, 0.2))
+		h->loan.shared = NULL; /* a port that takes no pieces */
+}
+
 static void open_host(struct world *w, unsigned i, bool v4, struct rng *r, struct rng *more)
 {
 	struct host *h = &w->hosts[i];
@@ -206,6 +241,7 @@ static void open_host(struct world *w, unsigned i, bool v4, struct rng *r, struc
 	c.cc = rng_chance(more, 0.5) ? "newreno" : "cubic";
 	exercised.newreno += c.cc[0] == 'n';
 	c.user_timeout_ns = w->user_timeout_ns * (w->wire.cfg.plant == PLANT_TIMEOUT ? 4 : 1);
+	choose_port(w, i, &c);
 	c.ifs[0].mac = (struct rte_ether_addr){.addr_bytes = {2, 0, 0, 0, 0, (uint8_t)(i + 1)}};
 	c.ifs[0].n_addrs = 1;
 	h->ip = address(v4, i);
@@ -284,8 +320,7 @@ static void open_world(struct world *w, uint64_t seed, enum plant plant)
 
 static void app_write(struct world *w, struct host *h, unsigned i)
 {
-	uint8_t buf[65536];
-	uint32_t n, k;
+	uint32_t n;
 	int64_t rc;
 
 	while (!h->shut && w->now_ns >= h->next_write_ns) {
@@ -297,9 +332,8 @@ static void app_write(struct world *w, struct host *h, unsigned i)
 			}
 			return;
 		}
-		for (k = 0; k < n; k++)
-			buf[k] = pattern(i, h->sent + k);
-		rc = perch_tcp_write(h->net, h->c, buf, n);
+		rc = h->lends ? perch_tcp_lend(h->net, h->c, &h->loan, texts[i] + h->sent, n)
+		              : perch_tcp_write(h->net, h->c, texts[i] + h->sent, n);
 		if (rc == 0 || rc == -ENOBUFS)
 			return;
 		if (rc < 0) {
@@ -414,6 +448,40 @@ static void watch_congestion(struct world *w, const struct perch_tcb *c, uint32_
 		complain(w, "more is in flight than the congestion window lets");
 }
 
+struct sender {
+	struct world *w;
+	unsigned from;
+};
+
+static void on_the_wire(void *arg, const uint8_t *frame, uint32_t bytes)
+{
+	struct sender *s = arg;
+	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
+
+	if (m && bytes <= rte_pktmbuf_tailroom(m)) {
+		memcpy(rte_pktmbuf_append(m, (uint16_t)bytes), frame, bytes);
+		wire_send(&s->w->wire, s->from, m, s->w->now_ns);
+	} else {
+		complain(s->w, "no buffer for a frame, or it is too long");
+		rte_pktmbuf_free(m);
+	}
+}
+
+static void transmit(struct world *w, unsigned i)
+{
+	struct perch_net *net = w->hosts[i].net;
+	struct sender s = {w, i};
+	const char *wrong;
+	unsigned k;
+
+	for (k = 0; k < net->n_tx; k++) {
+		wrong = nic_send(net->tx[k], on_the_wire, &s);
+		if (wrong)
+			complain(w, wrong);
+	}
+	net->n_tx = 0;
+}
+
 static void turn(struct world *w, unsigned i)
 {
 	struct host *h = &w->hosts[i];
@@ -434,9 +502,7 @@ static void turn(struct world *w, unsigned i)
 		watch_congestion(w, h->c, snd_nxt);
 	while (perch_net_next_arm(h->net, &id, &deadline_ns))
 		h->deadlines_ns[id] = RTE_MIN(h->deadlines_ns[id], deadline_ns);
-	for (k = 0; k < h->net->n_tx; k++)
-		wire_send(&w->wire, i, h->net->tx[k], w->now_ns);
-	h->net->n_tx = 0;
+	transmit(w, i);
 }
 
 static int64_t app_next(const struct world *w, const struct host *h)
@@ -632,6 +698,8 @@ static const char *run_seed(uint64_t seed, enum plant plant, const char *pcap)
 	for (i = 0; i < 2; i++) {
 		perch_net_close(w.hosts[i].net);
 		free(w.hosts[i].memory);
+		if (rte_mbuf_ext_refcnt_read(&w.hosts[i].shared) != 1)
+			complain(&w, "memory is still lent");
 	}
 	wire_clear(&w.wire);
 	if (rte_mempool_avail_count(pool) != POOL)
@@ -721,6 +789,7 @@ int main(int argc, char **argv)
 	}
 	if (!start_eal())
 		return 1;
+	write_texts();
 	for (seed = first; seed <= last; seed++) {
 		wrong = run_seed(seed, plant, pcap);
 		if (wrong) {
