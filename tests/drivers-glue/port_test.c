@@ -130,7 +130,7 @@ static void nic_is_believed_for_what_it_has(void)
 	CU_ASSERT_EQUAL(conf.txmode.offloads,
 		RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM);
 
-	memset(&conf, 0, sizeof(conf)); /* with packets in pieces, of which the first one had none */
+	memset(&conf, 0, sizeof(conf)); /* it cuts only what may lie in pieces */
 	dev.tx_offload_capa |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 	CU_ASSERT_EQUAL(perch_offloads_choose(&dev, &conf, false),
 		PERCH_PORT_RX_CKSUM | PERCH_PORT_TX_IP4_CKSUM | PERCH_PORT_TX_TCP_CKSUM |
