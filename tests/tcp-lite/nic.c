@@ -137,13 +137,12 @@ static void inspect(const struct packet *p, const char **wrong)
 	complain(wrong, p->len - p->l2 - p->l3 - p->l4 <= p->segment, "there is nothing to cut");
 }
 
-const char *nic_send(struct rte_mbuf *m, emitter emit, void *arg)
+const char *nic_send(const struct rte_mbuf *m, emitter emit, void *arg)
 {
 	const char *wrong = NULL;
 	struct packet p;
 
 	gather(&p, m, &wrong);
-	rte_pktmbuf_free(m);
 	inspect(&p, &wrong);
 	if (wrong)
 		return wrong;

@@ -15,7 +15,7 @@
 
 #include "tcp-lite/packet.h"
 
-enum { POOL_PACKETS = 4095, ROOM_BEFORE = 128, AT_IP = 14 };
+enum { POOL_PACKETS = 4095, SPARE = 64, ROOM_BEFORE = 128, AT_IP = 14 };
 
 const struct mac packets_broadcast = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 
@@ -25,6 +25,7 @@ struct rte_mempool *packets_start(const char *name)
 	char *argv[] = {(char *)(uintptr_t)name, "--no-huge", "-m", "64", "--no-pci",
 		"--no-telemetry", "--no-shconf", "--log-level=error", prefix, "-l", "0"};
 	struct rte_mempool *pool;
+	struct rte_mbuf *spare[SPARE];
 
 	snprintf(prefix, sizeof(prefix), "--file-prefix=%s%d", name, (int)getpid());
 	if (rte_eal_init(sizeof(argv) / sizeof(argv[0]), argv) < 0) {
@@ -34,6 +35,9 @@ struct rte_mempool *packets_start(const char *name)
 	pool = rte_pktmbuf_pool_create("packets", POOL_PACKETS, 0, PERCH_PKT_PRIV,
 		RTE_MBUF_DEFAULT_BUF_SIZE, 0);
 	assert(pool);
+	/* A pool that is full counts none that is given back twice. */
+	if (rte_pktmbuf_alloc_bulk(pool, spare, SPARE) < 0)
+		exit(1);
 	return pool;
 }
 

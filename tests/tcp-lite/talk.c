@@ -396,6 +396,7 @@ static void take_tx(void)
 
 	for (i = 0; i < net->n_tx; i++) {
 		wrong = nic_send(net->tx[i], take_frame, NULL);
+		rte_pktmbuf_free(net->tx[i]);
 		if (wrong)
 			bad(wrong);
 	}

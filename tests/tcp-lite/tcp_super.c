@@ -150,6 +150,59 @@ static void fin_is_on_the_last(void)
 	talk_end();
 }
 
+static void all_arrives(void)
+{
+	char ack[40];
+
+	snprintf(ack, sizeof(ack), "A 1 ack %u win 65535", talk.written + 1);
+	rx(ack);
+}
+
+/* 64 KB with all headers, and no byte more. */
+static void no_more_than_an_ip_packet_holds(void)
+{
+	unsigned i, most, full;
+	uint64_t before;
+
+	begin_pieces("mss full,sackok,scale 7", 0);
+	full = talk.v6 ? 1440 : 1460;
+	most = (65535 - 40 - 60) / full;
+	for (i = 0; i < 50 && talk.c->cwnd < 2 * 65536; i++) { /* slow start */
+		writes(talk.c->cwnd);
+		forget_tx();
+		all_arrives();
+	}
+	before = counters().supers;
+	writes((2 * most + 1) * full);
+	check(forget_tx() == 2 * most + 1);
+	check(counters().supers - before == 2); /* and one alone */
+	all_arrives();
+	talk_end();
+}
+
+/* A view that its reader has sent on and still looks at has another reference. */
+static void what_is_still_read_goes_alone(void)
+{
+	const void *view;
+	uint32_t n;
+
+	begin();
+	rx("A 1:1001 ack 1");
+	rx("A 1001:2001 ack 1");
+	forget_tx();
+	reads(1000);
+	lends(1000);
+	n = perch_tcp_peek(talk.c, &view);
+	check(perch_tcp_forward(talk.net, talk.c, talk.c, view, n));
+	talk.written += n;
+	tx("A 1:1001 ack 2001");
+	tx("A 1001:2001 ack 2001");
+	check(counters().supers == 0);
+	perch_tcp_release(talk.net, talk.c);
+	all_arrives();
+	talk_end();
+}
+
 /* ---- what is lost --------------------------------------------------------------------------- */
 
 static void a_part_is_sacked(void)
@@ -173,8 +226,8 @@ static void a_part_is_sacked(void)
 static void an_abort_lets_go_of_all(void)
 {
 	begin();
-	lends(3000);
 	writes(3000);
+	lends(3000);
 	segments(1, 6, 0);
 	perch_tcp_abort(talk.net, talk.c);
 	check(rte_mbuf_ext_refcnt_read(&shared) == 1);
@@ -233,6 +286,27 @@ static void lent_and_lost(void)
 	talk_end();
 }
 
+/* A recording is played on another port: where that takes no pieces, nothing else is different. */
+static void copies_are_cut_as_loans(void)
+{
+	begin();
+	loan.shared = NULL;
+	lends(300);
+	writes(300);
+	lends(300);
+	tx("A 1:301");
+	tx("A 301:601");
+	tx("A 601:901");
+	check(counters().lent == 0);
+	tx_after(0, SECOND, "A 601:901"); /* the probe */
+	tx_after(0, 2 * SECOND, "A 1:301");
+	rx("A 1 ack 301");
+	tx("A 301:901"); /* what was written takes in what follows; what was lent does not */
+	rx("A 1 ack 901");
+	loan.shared = &shared;
+	talk_end();
+}
+
 /* A router says that segments of a super-segment are too long: they are sent again, in pieces. */
 static void the_path_is_narrower(void)
 {
@@ -259,6 +333,9 @@ int main(int argc, char **argv)
 		{"no_more_pieces_than_the_port_takes", no_more_pieces_than_the_port_takes},
 		{"a_short_one_is_the_last", a_short_one_is_the_last},
 		{"fin_is_on_the_last", fin_is_on_the_last},
+		{"no_more_than_an_ip_packet_holds", no_more_than_an_ip_packet_holds},
+		{"what_is_still_read_goes_alone", what_is_still_read_goes_alone},
+		{"copies_are_cut_as_loans", copies_are_cut_as_loans},
 		{"a_part_is_sacked", a_part_is_sacked},
 		{"an_abort_lets_go_of_all", an_abort_lets_go_of_all},
 		{"without_sack", without_sack},
