@@ -117,6 +117,51 @@ def tap_bulk():
         stop_clean(echo)
 
 
+def super_echo(lab, iface):
+    """Echo through net_tap's TSO, which is DPDK's own library in software, and for IPv4 only."""
+    p = lab.perch("perch-echo", f"net_tap0,iface={iface}",
+                  ["--ip", PERCH4 + "/24", "--idle", "backoff", "--offloads", "soft"])
+    p.wait_for("perch-echo: serving")
+    return p
+
+
+@case
+def tap_super_segments():
+    """What a NIC is asked to cut: each frame that comes of it is looked at, each byte compared."""
+    with Lab() as lab:
+        echo = super_echo(lab, "l0")
+        lab.run("perch", "ip", "addr", "add", LINUX4 + "/24", "dev", "l0")
+        sniffer = lab.start("perch", sys.executable, CLIENT, "sniff", "l0", PERCH4)
+        sniffer.wait_for("sniffing")
+        r = lab.run("perch", sys.executable, CLIENT, "bulk", PERCH4, "7", str(SIZE_BAD), check=False)
+        assert r.returncode == 0, r.stdout + r.stderr
+        time.sleep(0.2)
+        assert sniffer.stop() == 0, sniffer.text()
+        counters = stop_clean(echo)
+        assert counters["tcp_supers"] > 100, counters
+        seen = dict(re.findall(r"(\w+)=(\d+)", sniffer.text()))
+        assert int(seen["payload"]) >= SIZE_BAD and int(seen["wrong"]) == 0, sniffer.text()
+        # Segments cut out of one packet are numbered from 0 on (RFC 6864 lets them).
+        assert int(seen["numbered"]) > 100, sniffer.text()
+
+
+@case
+def bad_link_super_segments():
+    """Parts of super-segments are lost, SACKed and sent again."""
+    with Lab() as lab:
+        lab.veth("perch", "wl", "linux", "l0")
+        echo = super_echo(lab, "t0")
+        for dev in ("wl", "t0"):
+            lab.run("perch", "sysctl", "-qw", f"net.ipv6.conf.{dev}.disable_ipv6=1", check=False)
+        habits = [x for k, v in BAD_LINK.items() for x in (f"--{k}", str(v))]
+        lab.start("perch", os.path.join(BUILD, "tests/interop/wire"), "--a", "t0", "--b", "wl",
+                  "--for", "300", *habits).wait_for("joined")
+        lab.address_linux("linux", "l0")
+        client(lab, "bulk", PERCH4, 7, SIZE_BAD)
+        counters = stop_clean(echo)
+        assert counters["tcp_supers"] > 50 and counters["tcp_retransmits"] > 10, counters
+
+
 @case
 def af_packet_bulk():
     with Lab() as lab:

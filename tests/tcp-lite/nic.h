@@ -7,7 +7,7 @@
 
 #include <rte_mbuf.h>
 
-/* Gives the frames that become of m to emit, as they go over the wire; m stays the caller's. Returns
+/* Gives the frames that become of m to emit, as they go over the wire; m is only read. Returns
  * NULL, or what m should not have been. */
 const char *nic_send(const struct rte_mbuf *m,
 	void (*emit)(void *arg, const uint8_t *frame, uint32_t bytes), void *arg);
