@@ -246,7 +246,7 @@ static void choose_cutting(struct perch_port *p, const struct rte_eth_dev_info *
 	p->prepare = true;
 	p->info.tso_pieces = tap ? TAP_PIECES : dev->tx_desc_lim.nb_seg_max;
 	p->info.tso_ip4_only = tap;
-	p->frame_mtu = tap;
+	p->info.mtu -= tap ? RTE_ETHER_HDR_LEN : 0;
 }
 
 static int configure(struct perch_port *p, const struct perch_port_config *cfg, char *why,
@@ -268,7 +268,6 @@ static int configure(struct perch_port *p, const struct perch_port_config *cfg, 
 	p->copy_shared = strcmp(dev.driver_name, "net_ring") == 0;
 	if (!cfg->no_offloads)
 		p->info.offloads = perch_offloads_choose(&dev, &conf, cfg->soft_offloads);
-	choose_cutting(p, &dev);
 	if (p->info.gathers)
 		conf.txmode.offloads |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 	choose_queues(p, &dev, &conf);
@@ -281,8 +280,7 @@ static int configure(struct perch_port *p, const struct perch_port_config *cfg, 
 		return fail(why, why_bytes, -EINVAL, "port '%s' does not take an MTU of %u",
 			p->info.name, cfg->mtu);
 	p->info.mtu = cfg->mtu ? cfg->mtu : 1500;
-	if (p->frame_mtu && rte_eth_dev_set_mtu(p->id, p->info.mtu + FRAME_EXTRA) < 0)
-		p->info.offloads &= ~(uint32_t)PERCH_PORT_TX_TCP_TSO;
+	choose_cutting(p, &dev);
 	rc = make_pools(p, cfg, why, why_bytes);
 	if (rc == 0)
 		rc = set_up_queues(p, cfg, &dev, why, why_bytes);

@@ -23,7 +23,6 @@ struct perch_port {
 	uint16_t id, lcores, hw_queues;
 	bool copy_shared; /* its reader gets the very mbuf: net_ring */
 	bool prepare;     /* what it is to cut must pass rte_eth_tx_prepare */
-	bool frame_mtu;   /* its MTU is to hold the Ethernet header as well */
 	bool detour; /* not simply the device's queue: there are steer or replay */
 	struct perch_steer *steer; /* NULL with one lcore */
 	struct perch_replay *replay; /* NULL with a device */
