@@ -133,7 +133,8 @@ def tap_super_segments():
         lab.run("perch", "ip", "addr", "add", LINUX4 + "/24", "dev", "l0")
         sniffer = lab.start("perch", sys.executable, CLIENT, "sniff", "l0", PERCH4)
         sniffer.wait_for("sniffing")
-        r = lab.run("perch", sys.executable, CLIENT, "bulk", PERCH4, "7", str(SIZE_BAD), check=False)
+        r = lab.run("perch", sys.executable, CLIENT, "bulk", PERCH4, "7", str(SIZE_BAD),
+                    check=False)
         assert r.returncode == 0, r.stdout + r.stderr
         time.sleep(0.2)
         assert sniffer.stop() == 0, sniffer.text()
