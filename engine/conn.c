@@ -295,6 +295,26 @@ struct perch_bytes perch_next(struct perch_conn *c, int64_t deadline_ns)
 	return rc > 0 ? view(t) : (struct perch_bytes){NULL, rc};
 }
 
+int perch_next_many(
+	struct perch_conn *c, struct perch_bytes *views, unsigned n, int64_t deadline_ns)
+{
+	struct perch_tcb *t = tcb_of(c);
+	int rc = n > 0 ? wait_readable(t, 1, deadline_ns) : -EINVAL;
+	struct rte_mbuf *at = NULL;
+	unsigned i;
+
+	if (rc <= 0)
+		return rc;
+	for (i = 0; i < n; i++) {
+		views[i].len = perch_tcp_peek_on(t, &at, &views[i].data);
+		if (views[i].len == 0)
+			break;
+		t->flow.user32 += (uint32_t)views[i].len;
+	}
+	perch_lcore_self->viewed = t;
+	return (int)i;
+}
+
 int64_t perch_read(struct perch_conn *c, void *buf, size_t len, int64_t deadline_ns)
 {
 	struct perch_tcb *t = tcb_of(c);

@@ -380,6 +380,12 @@ struct perch_bytes {
  * Coroutine. */
 PERCH_API struct perch_bytes perch_next(struct perch_conn *c, int64_t deadline_ns);
 
+/* perch_next of all that has come in order, as it lies in several packets: at most n views, of 1 or
+ * more. They are good for as long as one of perch_next. A handler is woken once for what a burst
+ * brought, and this shows it at once. Coroutine. Returns how many views, 0 at the end, or < 0. */
+PERCH_API int perch_next_many(
+	struct perch_conn *c, struct perch_bytes *views, unsigned n, int64_t deadline_ns);
+
 /* Copy 1 .. len received bytes to buf. Coroutine. Returns how many, 0 at the end, or < 0. */
 PERCH_API int64_t perch_read(struct perch_conn *c, void *buf, size_t len, int64_t deadline_ns);
 

@@ -53,6 +53,9 @@ bool perch_tcp_at_eof(const struct perch_tcb *c);
 /* The first contiguous bytes of the receive queue: *data, returns their number (0: none). They
  * stay valid until consumed. */
 uint32_t perch_tcp_peek(struct perch_tcb *c, const void **data);
+/* What lies in the packet behind that one: *data, returns its length (0: there is none). *at is
+ * NULL for the first, and the packet afterwards. */
+uint32_t perch_tcp_peek_on(struct perch_tcb *c, struct rte_mbuf **at, const void **data);
 /* Copy up to len bytes from `offset` bytes into the receive queue, without consuming them. Returns
  * how many. */
 uint32_t perch_tcp_copy(struct perch_tcb *c, uint32_t offset, void *to, uint32_t len);

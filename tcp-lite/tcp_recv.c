@@ -497,6 +497,19 @@ uint32_t perch_tcp_peek(struct perch_tcb *c, const void **data)
 	return m->data_len;
 }
 
+uint32_t perch_tcp_peek_on(struct perch_tcb *c, struct rte_mbuf **at, const void **data)
+{
+	if (!*at) {
+		*at = c->inbox ? c->inbox->head : NULL;
+		return perch_tcp_peek(c, data);
+	}
+	*at = perch_pkt(*at)->next;
+	if (!*at)
+		return 0;
+	*data = rte_pktmbuf_mtod(*at, const void *);
+	return (*at)->data_len;
+}
+
 uint32_t perch_tcp_copy(struct perch_tcb *c, uint32_t offset, void *to, uint32_t len)
 {
 	struct rte_mbuf *m = c->inbox ? c->inbox->head : NULL;

@@ -352,6 +352,45 @@ static void packets_go_as_they_are(void)
 	pair_close(&t.p);
 }
 
+/* ---- views ---------------------------------------------------------------------------------- */
+
+static void compare_many(struct perch_conn *c, void *arg)
+{
+	struct perch_bytes views[8];
+	int i, n;
+
+	(void)arg;
+	CU_ASSERT_EQUAL(perch_next_many(c, views, 0, PERCH_FOREVER), -EINVAL);
+	while ((n = perch_next_many(c, views, 8, PERCH_FOREVER)) > 0) {
+		t.packets += n == 8;
+		for (i = 0; i < n; i++) {
+			t.wrong += memcmp(own + t.got, views[i].data, (size_t)views[i].len) != 0;
+			t.got += (uint64_t)views[i].len;
+		}
+		perch_sleep(perch_now() + 10000); /* meanwhile they stay, and more comes */
+		t.wrong += memcmp(own + t.got - views[n - 1].len, views[n - 1].data,
+			(size_t)views[n - 1].len) != 0;
+	}
+	CU_ASSERT_EQUAL(n, 0);
+	t.done = true;
+}
+
+static void what_has_come_is_viewed_at_once(void)
+{
+	begin();
+	CU_ASSERT_EQUAL_FATAL(perch_memory_open(&t.memory, t.p.a, own, BYTES), 0);
+	perch_listen(t.p.b, NULL, PORT, compare_many, NULL);
+	perch_start(t.p.a, 0, lend_all, NULL, 0);
+	CU_ASSERT_TRUE(pair_turn(&t.p, &t.done, 20000));
+	CU_ASSERT_EQUAL(t.got, BYTES);
+	CU_ASSERT_EQUAL(t.wrong, 0);
+	CU_ASSERT_TRUE(t.packets > 100);
+	pair_close(&t.p);
+	CU_ASSERT_EQUAL(perch_memory_close(t.memory), 0);
+}
+
+/* ---- odd packets ---------------------------------------------------------------------------- */
+
 static void refused(struct perch_conn *c, struct rte_mbuf *m, int rc)
 {
 	CU_ASSERT_EQUAL(perch_write_mbuf(c, m, PERCH_FOREVER), rc);
@@ -406,6 +445,7 @@ int main(int argc, char **argv)
 			one_memory_is_lent_so_often_and_no_more},
 		{"what_is_not_there_is_refused", what_is_not_there_is_refused},
 		{"packets_go_as_they_are", packets_go_as_they_are},
+		{"what_has_come_is_viewed_at_once", what_has_come_is_viewed_at_once},
 		{"odd_packets_are_refused", odd_packets_are_refused},
 		{NULL, NULL},
 	};
