@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "apps/args.h"
 #include "apps/load.h"
@@ -273,11 +274,30 @@ static uint8_t *make_out(const struct load *l)
 	return out;
 }
 
+/* In large pages where there are many. */
+static struct load_job *make_jobs(size_t n)
+{
+	const size_t huge = 2 << 20;
+	size_t bytes = n * sizeof(struct load_job);
+	size_t align = bytes < huge ? sizeof(struct load_job) : huge;
+	struct load_job *jobs;
+
+	bytes = (bytes + align - 1) / align * align;
+	jobs = aligned_alloc(align, bytes);
+	if (!jobs)
+		return NULL;
+	if (align == huge)
+		madvise(jobs, bytes, MADV_HUGEPAGE);
+	return memset(jobs, 0, bytes);
+}
+
 static bool reserve(struct load *l)
 {
 	uint64_t i;
 	unsigned k;
 
+	while (l->due_mask + 1u < l->depth)
+		l->due_mask = 2 * l->due_mask + 1;
 	l->workers = calloc(l->n_workers, sizeof(*l->workers));
 	l->out = make_out(l);
 	if (!l->workers || !l->out)
@@ -289,12 +309,16 @@ static bool reserve(struct load *l)
 		w->conns = share(l->conns, l->n_workers, k);
 		w->hot = share(l->hot, l->n_workers, k);
 		w->interval_ns = l->rate ? 1e9 * l->n_workers / (double)l->rate : 0;
-		w->jobs = calloc(w->conns + 1u, sizeof(*w->jobs));
+		w->jobs = make_jobs(w->conns + 1u);
 		if (!w->jobs)
 			return false;
 		for (i = w->conns - w->hot; i < w->conns; i++) {
-			w->jobs[i].due_ns = calloc(l->depth, sizeof(int64_t));
-			if (!w->jobs[i].due_ns)
+			struct load_job *j = &w->jobs[i];
+
+			j->due_ns = &j->only_due_ns;
+			if (l->depth > 1)
+				j->due_ns = calloc(l->due_mask + 1u, sizeof(int64_t));
+			if (!j->due_ns)
 				return false;
 		}
 	}
@@ -307,7 +331,7 @@ static void give_back(struct load *l)
 	unsigned k;
 
 	for (k = 0; l->workers && k < l->n_workers; k++) {
-		for (i = 0; l->workers[k].jobs && i < l->workers[k].conns; i++)
+		for (i = 0; l->workers[k].jobs && i < l->workers[k].conns && l->depth > 1; i++)
 			free(l->workers[k].jobs[i].due_ns);
 		free(l->workers[k].jobs);
 	}

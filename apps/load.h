@@ -29,6 +29,7 @@ struct load { /* what was asked for; constant while the engine runs, but for wha
 	uint32_t n_from;
 	uint64_t conns, hot, size, reply, depth, rate, duration_s, warm_up_s, time_wait_ms;
 	uint64_t connect, udp, bulk, send, receive, check, json, quiet;
+	uint32_t due_mask;      /* a job's ring of times has one slot more: a power of two */
 	uint8_t *out;           /* depth messages in a row: what is sent; one-way, the pattern */
 	_Atomic unsigned working; /* lcores that have not finished */
 	unsigned n_workers;
@@ -63,16 +64,22 @@ struct load_worker {
 	struct hist hist;       /* ns from when a request was due to its last byte's arrival */
 };
 
-/* A connection, or a UDP socket, and the requests on their way on it. */
+/* A connection, or a UDP socket, and the requests on their way on it: one cache line, for there may
+ * be a million. */
 struct load_job {
 	struct load_worker *worker;
-	struct perch_conn *conn; /* NULL: not open */
-	struct perch_udp *udp;
-	int64_t *due_ns;         /* a ring of depth: when each request in flight was due */
+	union {
+		struct perch_conn *conn; /* NULL: not open */
+		struct perch_udp *udp;
+	};
 	uint32_t head, tail;     /* requests begun and finished, modulo 2^32 */
 	uint64_t got;            /* bytes of the reply that is coming in; one-way: so far */
 	uint32_t number;
+	int64_t *due_ns;         /* a ring: when each request in flight was due */
+	int64_t only_due_ns;     /* that ring, if depth is 1 */
+	uint64_t unused;
 };
+_Static_assert(sizeof(struct load_job) == 64, "one cache line");
 
 /* The coroutine that conducts an lcore's share; arg: the struct load. */
 void load_conduct(void *arg);

@@ -548,11 +548,13 @@ __attribute__((noinline)) int perch_co_yield(struct perch_sched *s)
 	return give_way(s, co);
 }
 
-/* Three lines are what a handler that waits has; the hardware follows a longer image. */
+/* Three lines are what a handler that waits has; the hardware follows a longer image. And what it
+ * was started with, which it will look at first. */
 static void prefetch_image(const struct perch_sched *s, const struct perch_co *co)
 {
 	const char *image;
 
+	fetch(co->arg);
 	if (co->home == 0 || co->flags & CO_OWN_STACK)
 		return;
 	image = save_area(&s->saves, co->home);
