@@ -475,6 +475,33 @@ static void idle_keeps(void)
 	talk_end();
 }
 
+/* RFC 2861 section 3.2: ssthresh remembers three quarters of the window, if that is more than it
+ * was, so that slow start leads back there. */
+static void idle_is_remembered(void)
+{
+	uint32_t before;
+	unsigned i;
+
+	cubic_after_loss(20 * MS);
+	for (i = 0; i < 14; i++)
+		round_trip(20 * MS);
+	before = cwnd();
+	check(before > 16000 && before < 20000 && talk.c->ssthresh == 7000);
+	rx("A 1");
+	for (pass(MS); forget_tx() > 0; pass(MS))
+		rx("A 1");
+	before = cwnd();
+	pass(2 * SECOND);
+	writes(20000);
+	check(cwnd() == 10000);
+	check(talk.c->ssthresh >= before / 4 * 3 && talk.c->ssthresh <= before);
+	pass(0);
+	check(forget_tx() == 10);
+	rx("A 1");
+	check(cwnd() > 12000);
+	talk_end();
+}
+
 /* ---- RFC 9438 section 4.7: who gets less than last time makes room ------------------------- */
 
 /* cwnd so many milliseconds after a loss at `at_cwnd`, with a round trip of 100 ms. */
@@ -507,6 +534,7 @@ static void fast_convergence(void)
 static const struct suite_case cases[] = {
 	{"9438 4.7 fast convergence", fast_convergence},
 	{"5681 4.1 idle time halves", idle_halves},
+	{"5681 4.1 idle is remembered", idle_is_remembered},
 	{"5681 4.1 idle for long", idle_begins_anew},
 	{"5681 4.1 kept if asked for", idle_keeps},
 	{"names", names},
