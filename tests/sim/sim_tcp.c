@@ -429,6 +429,10 @@ static void take_events(struct world *w, struct host *h)
 
 	while ((f = perch_net_next_ready(h->net))) {
 		if (f->events & PERCH_FLOW_ACCEPTED) {
+			if (h->closed && w->cookies) { /* it has left no trace but its cookie */
+				perch_tcp_abort(h->net, (struct perch_tcb *)f);
+				continue;
+			}
 			if (h->c)
 				complain(w, "two connections were accepted");
 			h->c = (struct perch_tcb *)f;
@@ -513,8 +517,9 @@ static void turn(struct world *w, unsigned i)
 			h->deadlines_ns[k] = perch_net_expire(h->net, k, w->now_ns);
 	perch_net_tick(h->net, w->now_ns);
 	take_events(w, h);
-	watch_timeout(w, h);
+	watch_timeout(w, h); /* what has failed ... */
 	app_run(w, i);
+	watch_timeout(w, h); /* ... and what begins to wait */
 	snd_nxt = h->c ? h->c->snd_nxt : 0;
 	perch_net_output(h->net, w->now_ns);
 	if (h->c && !h->closed)
