@@ -32,11 +32,6 @@ static void say(const char *what, int n)
 	perch_send(h->sock, &h->peer, text, (size_t)len);
 }
 
-static void extra(void *arg)
-{
-	say("start", (int)(intptr_t)arg);
-}
-
 /* Lcore 0 tells routers of all of them, and of which one first is chance. */
 static void change_group(unsigned n)
 {
@@ -53,6 +48,15 @@ static void change_group(unsigned n)
 	h->joined ^= 1u << n;
 }
 
+static void extra(void *arg)
+{
+	unsigned n = (unsigned)(uintptr_t)arg;
+
+	say("start", (int)n);
+	if (n / LCORES % 4 == 0)
+		change_group(n / LCORES / 4 % GROUPS);
+}
+
 /* Of two wakes in one turn the last one stands, so each that is seen tells of the order. What it is
  * told goes on to the other lcores, HOPS times. */
 static void relay(void *arg)
@@ -65,8 +69,6 @@ static void relay(void *arg)
 	atomic_fetch_add(&ready, 1);
 	while ((value = perch_park(PERCH_FOREVER)) >= 0) {
 		say("wake", value);
-		if (value % (4 * (HOPS + 1)) == HOPS)
-			change_group((unsigned)value / (4 * (HOPS + 1)) % GROUPS);
 		if (value % (HOPS + 1) == 0)
 			continue;
 		perch_wake(engine, heres[next].relay, value - 1);

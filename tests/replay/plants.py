@@ -135,8 +135,9 @@ def main():
     parser.add_argument("case", nargs="*")
     args = parser.parse_args()
     plants = read_list()
-    if check_list(plants) and not args.case or args.check:
-        sys.exit(2 if check_list(plants) else 0)
+    bad = check_list(plants)
+    if args.check or bad:
+        sys.exit(2 if bad else 0)
     plants = [p for p in plants if not args.case or any(c in p[1] for c in args.case)]
     if args.folder:
         sys.exit(run_all(Tree(args.folder), plants))
