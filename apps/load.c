@@ -339,6 +339,16 @@ static void give_back(struct load *l)
 	free(l->out);
 }
 
+/* What is sent, in memory that every port can read. */
+static int lend(struct load *l)
+{
+	int rc = l->lend ? perch_memory_open(&l->memory, engine, NULL, PATTERN_BYTES) : 0;
+
+	if (l->memory)
+		memcpy(perch_memory_data(l->memory), l->out, PATTERN_BYTES);
+	return rc;
+}
+
 static void on_signal(int sig)
 {
 	(void)sig;
@@ -360,6 +370,8 @@ static int run(const struct args *a, struct load *l)
 		status = EXIT_USAGE;
 	} else if (!reserve(l)) {
 		args_complain(a, "out of memory");
+	} else if ((rc = lend(l)) < 0) {
+		args_complain(a, "no memory that can be lent: %s", strerror(-rc));
 	} else {
 		sigaction(SIGINT, &sa, NULL);
 		sigaction(SIGTERM, &sa, NULL);
@@ -375,6 +387,7 @@ static int run(const struct args *a, struct load *l)
 			status = load_report(a, l, engine);
 	}
 	perch_close(engine);
+	perch_memory_close(l->memory);
 	give_back(l);
 	return status;
 }
@@ -451,6 +464,8 @@ static void check(const struct args *a, struct load *l)
 			"--rate");
 	if (l->check && l->send)
 		misuse(a, "--send gets nothing back: let the server compare (perch-echo --check)");
+	if (l->lend && !l->send)
+		misuse(a, "--lend goes with --send");
 	if (l->depth && l->connect)
 		misuse(a, "--connect sends one request per connection: it has no --depth");
 	if (l->hot > l->conns)
@@ -498,6 +513,7 @@ int main(int argc, char **argv)
 		{"--bulk", ARGS_FLAG, &l.bulk, 0, 0},
 		{"--send", ARGS_FLAG, &l.send, 0, 0},
 		{"--receive", ARGS_FLAG, &l.receive, 0, 0},
+		{"--lend", ARGS_FLAG, &l.lend, 0, 0},
 		{"--check", ARGS_FLAG, &l.check, 0, 0},
 		{"--json", ARGS_FLAG, &l.json, 0, 0},
 		{"--quiet", ARGS_FLAG, &l.quiet, 0, 0},
@@ -507,7 +523,8 @@ int main(int argc, char **argv)
 		.app = "perch-load",
 		.usage = "[--ip6 ADDR/LEN] [--conns N] [--hot N] [--size BYTES] [--reply BYTES] "
 			 "[--depth N] [--rate PER_SECOND] [--duration S] [--warm-up S] "
-			 "[--connect [--time-wait-ms MS] | --udp | --bulk | --send | --receive] "
+			 "[--connect [--time-wait-ms MS] | --udp | --bulk | --send [--lend] | "
+			 "--receive] "
 			 "[--check] [--json] [--quiet] HOST PORT",
 	};
 

@@ -28,9 +28,10 @@ struct load { /* what was asked for; constant while the engine runs, but for wha
 	struct perch_addr from; /* the first of n_from consecutive addresses to dial from */
 	uint32_t n_from;
 	uint64_t conns, hot, size, reply, depth, rate, duration_s, warm_up_s, time_wait_ms;
-	uint64_t connect, udp, bulk, send, receive, check, json, quiet;
+	uint64_t connect, udp, bulk, send, receive, lend, check, json, quiet;
 	uint32_t due_mask;      /* a job's ring of times has one slot more: a power of two */
 	uint8_t *out;           /* depth messages in a row: what is sent; one-way, the pattern */
+	struct perch_memory *memory; /* the same, to be lent; NULL: it is copied */
 	_Atomic unsigned working; /* lcores that have not finished */
 	unsigned n_workers;
 	struct load_worker *workers;

@@ -177,6 +177,15 @@ void load_bulk(struct load_job *j)
 
 /* ---- bulk one way --------------------------------------------------------------------------- */
 
+static int64_t send_pattern(struct load_job *j)
+{
+	const struct load *l = j->worker->load;
+
+	if (l->memory)
+		return perch_lend(j->conn, l->memory, 0, PATTERN_BYTES, PERCH_FOREVER);
+	return perch_write(j->conn, l->out, PATTERN_BYTES, PERCH_FOREVER);
+}
+
 /* To a service that throws it away. What counts is what the peer has acknowledged: all but what
  * is still queued here. */
 void load_send(struct load_job *j)
@@ -186,7 +195,7 @@ void load_send(struct load_job *j)
 	uint64_t sent = 0, before = 0, arrived;
 	int64_t rc;
 
-	while ((rc = perch_write(j->conn, w->load->out, PATTERN_BYTES, PERCH_FOREVER)) > 0) {
+	while ((rc = send_pattern(j)) > 0) {
 		sent += (uint64_t)rc;
 		perch_flow_info(j->conn, &i);
 		arrived = sent - i.unsent_bytes - i.unacked_bytes;

@@ -88,11 +88,12 @@ static bool reads_file(const struct rte_eth_dev_info *dev)
 	return strcmp(dev->driver_name, "net_pcap") == 0 && has_arg(dev, "rx_pcap=");
 }
 
-/* The vdevs read what they send by the CPU; but a net_memif without copies shows its peer EAL's
- * memory and no other. */
-static bool reads_anywhere(const struct rte_eth_dev_info *dev)
+/* But for a net_memif without copies: DPDK 22.11 asks whether four slots of the ring are free for
+ * four packets, and writes over those in use if the packets lie in pieces. */
+static bool gathers(const struct rte_eth_dev_info *dev)
 {
-	return !perch_is_nic(dev->driver_name) && !has_arg(dev, "zero-copy=yes");
+	return dev->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS &&
+		!has_arg(dev, "zero-copy=yes");
 }
 
 /* The key of Microsoft's RSS verification suite, which every NIC is tested with. */
@@ -263,8 +264,8 @@ static int configure(struct perch_port *p, const struct perch_port_config *cfg, 
 	choose_mac(p, mac);
 	p->info.numa_node = rte_eth_dev_socket_id(p->id);
 	p->info.reads_file = reads_file(&dev);
-	p->info.reads_anywhere = reads_anywhere(&dev);
-	p->info.gathers = dev.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	p->info.gathers = gathers(&dev);
+	p->info.reads_anywhere = !perch_is_nic(dev.driver_name); /* by the CPU */
 	p->copy_shared = strcmp(dev.driver_name, "net_ring") == 0;
 	if (!cfg->no_offloads)
 		p->info.offloads = perch_offloads_choose(&dev, &conf, cfg->soft_offloads);

@@ -414,7 +414,7 @@ PERCH_API int perch_wait_acked(struct perch_conn *c, size_t left, int64_t deadli
 struct perch_memory;
 
 /* own: memory of the caller's; or NULL, and so many bytes of EAL's are reserved, which every port
- * can read: a NIC, and a net_memif without copies, take no other. Allocates. Control or coroutine.
+ * can read: a NIC takes no other. Allocates. Control or coroutine.
  * Returns 0, -EINVAL, -ENOMEM, or -ENOTSUP: the port cannot read own. */
 PERCH_API int perch_memory_open(
 	struct perch_memory **out, struct perch *e, void *own, size_t bytes);
@@ -426,8 +426,9 @@ PERCH_API int perch_memory_close(struct perch_memory *m);
 
 /* perch_write of len bytes from offset of m on, without a copy. For 2 KB and more at a time: each
  * call begins a segment of its own. 60,000 segments at a time may refer to one memory; beyond that
- * it waits (counted: tcp_loans_refused). A port that takes no packets in pieces gets copies. Any
- * lcore's connections. Coroutine. Returns len, -EINVAL (not within m), or as perch_write. */
+ * it waits (counted: tcp_loans_refused). A port that takes no packets in pieces (net_af_xdp, a
+ * net_memif with zero-copy=yes) gets copies. To connections of any lcore. Coroutine. Returns len,
+ * -EINVAL (not within m), or as perch_write. */
 PERCH_API int64_t perch_lend(struct perch_conn *c, struct perch_memory *m, size_t offset,
 	size_t len, int64_t deadline_ns);
 

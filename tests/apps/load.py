@@ -130,6 +130,9 @@ def streams(server):
     """Each way, to and fro; every byte is compared by who gets it."""
     r = load(server, "--send", "--conns", "2", port="10")
     assert r["errors"] == 0 and r["bytes"] > 1 << 20, r
+    r = load(server, "--send", "--lend", "--conns", "2", port="10")
+    assert r["errors"] == 0 and r["bytes"] > 1 << 20, r
+    assert r["engine"].get("tcp_lent", 0) > 1000 or "zero-copy" in server.wire, r["engine"]
     r = load(server, "--receive", "--conns", "2", "--check", port="19")
     assert r["errors"] == 0 and r["wrong"] == 0 and r["bytes"] > 1 << 20, r
     bulk(server)

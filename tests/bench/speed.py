@@ -391,6 +391,7 @@ class Sections:
         cases = {}
         for wire, kw in (("", {}), (", zero copy", {"zero_copy": True, "log2_ring": 9})):
             cases["perch, client sends" + wire] = case("--send", port="9", **kw)
+            cases["perch, client lends" + wire] = case("--send", "--lend", port="9", **kw)
             cases["perch, server sends" + wire] = case("--receive", "--check", port="19", **kw)
         cases["memcpy there, memcpy back"] = lambda: shared_copy(1024)
         return "gbit_per_s", cases
