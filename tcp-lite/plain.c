@@ -8,6 +8,8 @@
 #include <rte_tcp.h>
 
 #include "tcp-lite/cksum.h"
+#include "tcp-lite/ether.h"
+#include "tcp-lite/mcast.h"
 #include "tcp-lite/neigh.h"
 #include "tcp-lite/plain.h"
 
@@ -108,7 +110,6 @@ static bool frame_ok(const struct perch_net *net, const struct rte_mbuf *m)
 	return m->nb_segs == 1 &&
 		m->data_len >= sizeof(struct headers) + sizeof(struct rte_tcp_hdr) &&
 		((m->ol_flags & odd) & ~RTE_MBUF_F_RX_IP_CKSUM_GOOD) == 0 &&
-		mac_at(&eth->dst_addr) == net->plain.mac &&
 		rte_is_unicast_ether_addr(&eth->src_addr) &&
 		mac_at(&eth->src_addr) != net->plain.mac &&
 		eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4);
@@ -119,7 +120,8 @@ static bool header_ok(const struct rte_mbuf *m, const struct rte_ipv4_hdr *ip)
 	const uint16_t pieces = RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK);
 	uint16_t len = rte_be_to_cpu_16(ip->total_length);
 
-	return ip->version_ihl == RTE_IPV4_VHL_DEF && ip->next_proto_id == IPPROTO_TCP &&
+	return ip->version_ihl == RTE_IPV4_VHL_DEF &&
+		(ip->next_proto_id == IPPROTO_TCP || ip->next_proto_id == IPPROTO_UDP) &&
 		!(ip->fragment_offset & pieces) &&
 		len <= m->data_len - sizeof(struct rte_ether_hdr) &&
 		len >= sizeof(*ip) + sizeof(struct rte_tcp_hdr) &&
@@ -127,20 +129,46 @@ static bool header_ok(const struct rte_mbuf *m, const struct rte_ipv4_hdr *ip)
 			perch_cksum_fold(perch_cksum_header(ip, sizeof(*ip))) == 0xffff);
 }
 
+/* The group of a datagram, if it was joined, and the frame is the one that RFC 1112 section 6.4 has
+ * for it; else NULL. */
+static const struct perch_mcast *group_of(
+	const struct perch_net *net, const struct perch_rx *rx, const struct headers *h)
+{
+	const struct perch_ip dst = perch_ip_from_v4(h->ip.dst_addr);
+	struct rte_ether_addr mac;
+
+	if (net->plain.count == 0 || h->ip.next_proto_id != IPPROTO_UDP ||
+		!perch_ip_is_multicast(&dst))
+		return NULL;
+	perch_ether_group(&dst, &mac);
+	if (!rte_is_same_ether_addr(&h->eth.dst_addr, &mac))
+		return NULL;
+	return perch_mcast_find(net, rx->ifidx, &dst);
+}
+
 bool perch_plain_parse(struct perch_net *net, struct perch_rx *rx)
 {
 	struct rte_mbuf *m = rx->m;
-	const struct rte_ipv4_hdr *ip =
-		&rte_pktmbuf_mtod(m, const struct headers *)->ip;
+	const struct headers *h = rte_pktmbuf_mtod(m, const struct headers *);
+	const struct rte_ipv4_hdr *ip = &h->ip;
+	const struct perch_mcast *group = NULL;
 
 	if (unlikely(!frame_ok(net, m) || !header_ok(m, ip) ||
-		    !is_ours(net, rte_be_to_cpu_32(ip->dst_addr)) ||
 		    !source_ok(net, rte_be_to_cpu_32(ip->src_addr)) || net->addr_off[0]))
 		return false;
+	if (unlikely(!is_ours(net, rte_be_to_cpu_32(ip->dst_addr)))) {
+		group = group_of(net, rx, h);
+		if (!group)
+			return false;
+	} else if (unlikely(mac_at(&h->eth.dst_addr) != net->plain.mac)) {
+		return false;
+	}
 	rx->src = perch_ip_from_v4(ip->src_addr);
 	rx->dst = perch_ip_from_v4(ip->dst_addr);
 	rx->l3_len = sizeof(*ip);
-	rx->proto = IPPROTO_TCP;
+	rx->proto = ip->next_proto_id;
+	rx->group = group;
+	rx->to_group = group != NULL;
 	rx->ttl = ip->time_to_live;
 	rx->tos = ip->type_of_service;
 	m->data_off += sizeof(struct headers);

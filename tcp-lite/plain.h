@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * The plain packet: an untagged frame with IPv4 without options or fragments, in which there is
- * TCP. Nearly all packets of most servers are plain. For them the layers below TCP are one function
- * each way; what is not plain is left as it is to ether.c, ip4.c and ip_send.c, which do the same
- * for all packets. For the files of this folder.
+ * TCP, or UDP to us or to a group that was joined. Nearly all packets of most servers are plain.
+ * For them the layers below TCP are one function each way, below UDP one way in; what is not plain
+ * is left as it is to ether.c, ip4.c and ip_send.c, which do the same for all packets. For the
+ * files of this folder.
  */
 #ifndef PERCH_TCP_LITE_PLAIN_H
 #define PERCH_TCP_LITE_PLAIN_H

@@ -8,12 +8,14 @@
 #include "tcp-lite/cksum.h"
 #include "tcp-lite/ether.h"
 #include "tcp-lite/ip.h"
+#include "tcp-lite/mcast.h"
 #include "tcp-lite/neigh.h"
 #include "tcp-lite/plain.h"
+#include "tcp-lite/udp.h"
 #include "tests/suite.h"
 #include "tests/tcp-lite/lab.h"
 
-enum { ROUNDS = 40000, TCP_BYTES = 20, AT_IP = 14, AT_TCP = 34 };
+enum { ROUNDS = 40000, TCP_BYTES = 20, AT_IP = 14, AT_PROTO = 23, AT_TCP = 34 };
 
 static struct lab lab;
 static uint64_t seed;
@@ -28,10 +30,11 @@ static uint32_t dice(uint32_t sides)
 
 static const char *const addresses[] = {"10.0.0.2", "10.0.0.1", "10.0.0.0", "10.0.0.255",
 	"10.0.0.3", "10.0.0.4", "10.0.1.255", "255.255.255.255", "0.0.0.0", "0.1.2.3", "127.0.0.1",
-	"224.0.0.1", "239.1.1.1", "240.0.0.1", "223.255.255.255", "9.9.9.9"};
+	"224.0.0.1", "239.1.1.1", "239.129.1.1", "239.1.1.2", "240.0.0.1", "223.255.255.255",
+	"9.9.9.9"};
 
-/* A segment to us; now and then its addresses are others, it is longer or shorter than it says, or
- * a byte of its headers is. */
+/* A segment to us; now and then it is UDP, its addresses are others (its frame then that of the
+ * group, or ours still), it is longer or shorter than it says, or a byte of its headers is. */
 static void make(struct frame *f)
 {
 	struct ends e = lab_ends4();
@@ -41,7 +44,11 @@ static void make(struct frame *f)
 		e.src = packets_ip(addresses[dice(RTE_DIM(addresses))]);
 	if (dice(4) == 0)
 		e.dst = packets_ip(addresses[dice(RTE_DIM(addresses))]);
+	if (perch_ip_is_multicast(&e.dst) && dice(4) != 0)
+		perch_ether_group(&e.dst, (struct rte_ether_addr *)&e.dmac);
 	frame_tcp(f, &e, 1, 2, dice(9), dice(9), 0x18, 100, text, dice(sizeof(text)));
+	if (dice(2) == 0)
+		f->b[AT_PROTO] = IPPROTO_UDP;
 	if (dice(4) == 0)
 		f->b[dice(AT_TCP)] ^= (uint8_t)(1 << dice(8));
 	if (dice(4) != 0)
@@ -64,7 +71,8 @@ static bool same(const struct perch_rx *a, const struct perch_rx *b)
 {
 	return perch_ip_equal(&a->src, &b->src) && perch_ip_equal(&a->dst, &b->dst) &&
 		a->l3_len == b->l3_len && a->proto == b->proto && a->ttl == b->ttl &&
-		a->tos == b->tos && a->to_group == b->to_group && !a->is_arp && !a->borrowed &&
+		a->tos == b->tos && a->to_group == b->to_group && a->group == b->group &&
+		!a->is_arp && !a->borrowed &&
 		a->m->data_off == b->m->data_off && a->m->data_len == b->m->data_len &&
 		a->m->pkt_len == b->m->pkt_len;
 }
@@ -72,8 +80,14 @@ static bool same(const struct perch_rx *a, const struct perch_rx *b)
 /* Should the short way have taken what the long way has let through? */
 static bool looks_plain(const struct perch_rx *rx, const struct frame *f, uint64_t flags)
 {
-	return rx->proto == IPPROTO_TCP && f->b[12] == 8 && f->b[AT_IP] == 0x45 &&
-		rx->m->data_len >= TCP_BYTES && !rx->to_group && !(flags & RTE_MBUF_F_RX_VLAN);
+	struct rte_ether_addr mac = lab.net->cfg.ifs[0].mac;
+
+	if (rx->group)
+		perch_ether_group(&rx->dst, &mac);
+	return (rx->proto == IPPROTO_TCP || rx->proto == IPPROTO_UDP) && f->b[12] == 8 &&
+		f->b[AT_IP] == 0x45 && rx->m->data_len >= TCP_BYTES &&
+		rx->to_group == (rx->group && rx->proto == IPPROTO_UDP) &&
+		memcmp(f->b, &mac, sizeof(mac)) == 0 && !(flags & RTE_MBUF_F_RX_VLAN);
 }
 
 /* Returns whether the frame went the short way. `any`: this net has plain packets. */
@@ -105,9 +119,13 @@ static bool compare_once(bool any)
 
 static void compare_with(const struct perch_net_config *cfg, bool any_plain)
 {
+	const struct perch_ip group = packets_ip("239.1.1.1"), any = {.d = {0, 0}};
 	unsigned i, plain = 0;
+	struct perch_udp *u;
 
 	lab_open_with(&lab, cfg);
+	CU_ASSERT_EQUAL(perch_udp_open(lab.net, &any, 2, 0, &u), 0);
+	CU_ASSERT_EQUAL(perch_mcast_join(lab.net, 0, u, &group, &any), 0);
 	for (i = 0; i < ROUNDS; i++)
 		plain += compare_once(any_plain);
 	CU_ASSERT(any_plain ? plain > ROUNDS / 100 : plain == 0);
