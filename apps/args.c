@@ -91,6 +91,8 @@ static bool common_option(struct args *a, const char *name, const char *value)
 		c->mtu = (uint16_t)number(a, name, value, 576, 9600);
 	else if (strcmp(name, "--vlan") == 0)
 		c->vlan = (uint16_t)number(a, name, value, 1, 4094);
+	else if (strcmp(name, "--rx-burst") == 0)
+		c->rx_burst = (uint16_t)number(a, name, value, 1, 32);
 	else if (strcmp(name, "--max-conns") == 0)
 		c->max_conns = (uint32_t)number(a, name, value, 1, 100000000);
 	else if (strcmp(name, "--mbufs") == 0)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine/address.h"
+#include "engine/lcore.h"
 #include "tcp-lite/tcp_cc.h"
 
 enum config_defaults {
@@ -91,6 +92,9 @@ int perch_config_check(const struct perch_config *cfg, struct perch_why *why)
 	if (cfg->lcores > PERCH_MAX_LCORES)
 		return perch_why(why, -EINVAL, "at most %u lcores are supported, not %u",
 			(unsigned)PERCH_MAX_LCORES, cfg->lcores);
+	if (cfg->rx_burst > PERCH_BURST)
+		return perch_why(why, -EINVAL, "at most %u packets are received per turn, not %u",
+			(unsigned)PERCH_BURST, cfg->rx_burst);
 	if (cfg->profile != PERCH_LATENCY && cfg->profile != PERCH_WAN)
 		return perch_why(why, -EINVAL, "the profile is neither latency nor wan");
 	if (!perch_tcp_cc_find(cfg->cc))

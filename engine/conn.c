@@ -505,6 +505,16 @@ int64_t perch_write_mbuf(struct perch_conn *c, struct rte_mbuf *m, int64_t deadl
 	}
 }
 
+int perch_push(struct perch_conn *c)
+{
+	struct perch_tcb *t = tcb_of(c);
+
+	if (is_gone(t))
+		return -EBADF;
+	perch_lcore_push(perch_lcore_self, t);
+	return 0;
+}
+
 /* ---- when to give up ------------------------------------------------------------------------ */
 
 void perch_keepalive(struct perch_conn *c, bool on)

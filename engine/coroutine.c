@@ -148,6 +148,28 @@ int64_t perch_clock(void)
 	return perch_clock_now(&perch_lcore_self->clock);
 }
 
+static int64_t when(const struct perch_lcore *l, uint64_t tsc)
+{
+	return tsc ? perch_clock_at(&l->clock, tsc) : 0;
+}
+
+int perch_stamps(struct perch_stamps *out)
+{
+	const struct perch_lcore *l = perch_lcore_self;
+
+	const uint64_t *at = l->stages.at;
+
+	if (!l->stages.stamping)
+		return -ENODATA;
+	*out = (struct perch_stamps){.begin_ns = when(l, l->stages.began),
+		.rx_ns = when(l, at[PERCH_STAGE_RX]),
+		.input_ns = when(l, at[PERCH_STAGE_INPUT]),
+		.ready_ns = when(l, at[PERCH_STAGE_WAKE]),
+		.output_ns = when(l, at[PERCH_STAGE_OUTPUT]),
+		.tx_ns = when(l, at[PERCH_STAGE_TX])};
+	return 0;
+}
+
 struct perch *perch_self(void)
 {
 	return perch_lcore_self->engine;

@@ -47,6 +47,8 @@ static int open_lcores(
 		if (rc < 0)
 			return perch_why(why, rc, "lcore %u cannot get the memory for its limits "
 				"(%u connections): %s", i, net.max_flows, strerror(-rc));
+		e->lcores[i]->rx_burst = cfg->rx_burst ? cfg->rx_burst : PERCH_BURST;
+		e->lcores[i]->stages.always = cfg->stamp_turns;
 		if (cfg->count_cycles)
 			perch_sched_count_cycles(e->lcores[i]->sched, true);
 		e->n_lcores++;

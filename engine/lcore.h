@@ -24,7 +24,7 @@
 #include "tcp-lite/net.h"
 
 enum perch_lcore_limits {
-	PERCH_BURST = 32,      /* packets received per turn: two cache-friendly vector bursts */
+	PERCH_BURST = 32,      /* packets received per turn at most: two vector bursts */
 	PERCH_MAIL = 4096,     /* messages that may wait for an lcore: starts, wakes, questions */
 };
 
@@ -64,7 +64,10 @@ struct perch_lcore {
 	unsigned late_bursts;     /* so many full ones may come before timers fire: see turn.c */
 	int64_t tx_held_ns;       /* since when the port has taken nothing; 0: it does */
 	uint64_t turns, idle_turns;
+	uint16_t rx_burst;        /* packets received per turn, at most PERCH_BURST */
+	bool tx_full;             /* in this turn the port did not take all that it was given */
 	uint64_t tx_taken;        /* packets that the port took */
+	uint64_t tx_before;       /* of them, before this turn */
 	uint32_t groups_told;     /* net->group_gen that the port knows of */
 	uint32_t groups_seen;     /* lcore 0: engine->groups.gen that it has followed */
 	struct perch_stages stages;
@@ -151,6 +154,10 @@ static inline bool perch_lcore_groups_moved(const struct perch_lcore *l)
 /* Memory for what n other lcores may join. Returns 0 or -ENOMEM. Control. */
 int perch_groups_open(struct perch_shared_groups *s, uint32_t n);
 void perch_groups_close(struct perch_shared_groups *s);
+
+/* A connection's segments leave now, before the end of the turn, and with them what lies in net->tx
+ * already. From a coroutine of the turn that is on. */
+void perch_lcore_push(struct perch_lcore *l, struct perch_tcb *t);
 
 /* Give an accepted connection its coroutine. */
 void perch_conn_accept(struct perch_lcore *l, struct perch_flow *f);

@@ -120,6 +120,8 @@ struct perch_config {
 	uint16_t lcores;          /* default: what EAL was given by -l or --lcores, else 1 */
 	const int *cpus;          /* CPU of each lcore, -1 not pinned; default: as EAL was told */
 	enum perch_idle idle;
+	uint16_t rx_burst;        /* packets received per turn, at most; default and most 32. Fewer:
+	                           * the first one's handler waits for less, and each costs more */
 
 	/* Limits, each per lcore. Reserved at open; beyond them requests are refused and counted. */
 	uint32_t max_conns;       /* TCP connections, TIME_WAIT included; default 4,096 */
@@ -168,6 +170,7 @@ struct perch_config {
 
 	/* For people who look at it. */
 	bool count_cycles;        /* per coroutine: two reads of the TSC at each switch */
+	bool stamp_turns;         /* every turn's stages, not one's in 64: a read of the TSC each */
 	bool report_overflows;    /* a SIGSEGV handler for perch_run's threads: a stack overflow is
 	                           * reported to stderr by the name of the coroutine's function,
 	                           * then the handler that was there before is called */
@@ -231,11 +234,25 @@ PERCH_API int perch_sleep(int64_t deadline_ns);
 /* Let the others run. Coroutine. Returns 0 or -ECANCELED. */
 PERCH_API int perch_yield(void);
 
-/* The time at which this turn began. Coroutine. */
+/* The time of this turn: when its receive burst was back. Coroutine. */
 PERCH_API int64_t perch_now(void);
 /* The time at this instant, on the same clock: for measuring, as perch_now stands still within a
  * turn. A read of the TSC. Coroutine. */
 PERCH_API int64_t perch_clock(void);
+
+/* When this turn began, and when its stages were over, on the same clock. 0: there was none, or
+ * not yet. */
+struct perch_stamps {
+	int64_t begin_ns;
+	int64_t rx_ns;     /* the receive burst; perch_now() is read right after it */
+	int64_t input_ns;  /* protocols: events of flows */
+	int64_t ready_ns;  /* timers, and coroutines made ready */
+	int64_t output_ns; /* the last perch_push of this turn: its segments had their headers */
+	int64_t tx_ns;     /* its transmit burst */
+};
+
+/* Coroutine. Returns 0, or -ENODATA: this turn is not stamped (perch_config.stamp_turns). */
+PERCH_API int perch_stamps(struct perch_stamps *out);
 
 /* The engine and the lcore number of the caller. Coroutine. */
 PERCH_API struct perch *perch_self(void);
@@ -400,6 +417,12 @@ PERCH_API int perch_take(struct perch_conn *c, size_t n);
  * of this turn. Coroutine. Returns len, or an error: then some may have been queued. */
 PERCH_API int64_t perch_write(
 	struct perch_conn *c, const void *data, size_t len, int64_t deadline_ns);
+
+/* What c has to send leaves now, by a transmit burst of its own, and does not wait for the other
+ * coroutines and connections of this turn: for an order, not for a stream, as each burst costs what
+ * the end of a turn costs. Datagrams that wait to be sent leave with it. A port that does not take
+ * all of it has the rest at its next turn. Coroutine. Returns 0 or -EBADF: it was hung up. */
+PERCH_API int perch_push(struct perch_conn *c);
 
 /* Wait until the peer has acknowledged all that was written to c, but for at most the last `left`
  * bytes. Waits as a writer does: not beside one. Coroutine. Returns 0, -ETIMEDOUT, -ECANCELED, or

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Where a turn's time goes: TSC stamps between its stages. One turn in 64 is stamped, so that
- * knowing costs less than a nanosecond a turn and is never switched off; idle turns do not count.
+ * knowing costs less than a nanosecond a turn and is never switched off (or all of them, for who
+ * asks when a certain turn did what); idle turns do not count.
  */
 #ifndef PERCH_ENGINE_STAGE_H
 #define PERCH_ENGINE_STAGE_H
@@ -25,8 +26,11 @@ enum perch_stage { /* in the order of the turn */
 enum { PERCH_STAMP_EVERY = 64 }; /* turns */
 
 struct perch_stages {
+	bool always;   /* stamp every turn */
 	bool stamping; /* this turn */
 	uint64_t last;
+	uint64_t began;                /* the counter when the turn that is stamped began */
+	uint64_t at[PERCH_STAGES];     /* and when each stage was over, 0: not yet */
 	uint64_t turn[PERCH_STAGES];   /* cycles, of the turn that is stamped */
 	uint64_t cycles[PERCH_STAGES]; /* of all that were, and found something to do */
 	uint64_t turns, packets;       /* how many those were, and what they received */
@@ -34,10 +38,11 @@ struct perch_stages {
 
 static inline void perch_stages_begin(struct perch_stages *s, uint64_t turn)
 {
-	s->stamping = turn % PERCH_STAMP_EVERY == 0;
+	s->stamping = s->always || turn % PERCH_STAMP_EVERY == 0;
 	if (__builtin_expect(s->stamping, 0)) {
 		memset(s->turn, 0, sizeof(s->turn));
-		s->last = rte_rdtsc();
+		memset(s->at, 0, sizeof(s->at));
+		s->last = s->began = rte_rdtsc();
 	}
 }
 
@@ -48,6 +53,7 @@ static inline void perch_stage_stamp(struct perch_stages *s, enum perch_stage st
 
 	if (__builtin_expect(s->stamping, 0)) {
 		now = rte_rdtsc();
+		s->at[stage] = now;
 		s->turn[stage] += now - s->last;
 		s->last = now;
 	}

@@ -37,18 +37,30 @@ static bool timers_wait(struct perch_lcore *l, unsigned received)
 		return l->timers_wait; /* as they did */
 	if (likely(l->late_bursts == 0))
 		return false;
-	l->late_bursts = received < PERCH_BURST ? 0 : l->late_bursts - 1;
+	l->late_bursts = received < l->rx_burst ? 0 : l->late_bursts - 1;
 	return received > 0; /* after the last ones a turn more, which wakes who waits for them */
 }
 
+static void read_clock(struct perch_lcore *l)
+{
+	int64_t before_ns = l->now_ns;
+
+	l->now_ns = perch_clock_now(&l->clock);
+	if (unlikely(l->turns > 0 && l->now_ns - before_ns > LATE_NS))
+		l->late_bursts = LATE_BURSTS;
+}
+
+/* The clock is looked at when the burst is back: that is when its packets were here, and whatever
+ * kept the CPU from asking for them is not charged to what follows. */
 static unsigned receive(struct perch_lcore *l)
 {
 	struct rte_mbuf *pkts[PERCH_BURST];
 	uint64_t learn = 0;
-	uint16_t i, kept = 0, n = perch_port_rx(l->port, l->id, pkts, PERCH_BURST, &learn);
+	uint16_t i, kept = 0, n = perch_port_rx(l->port, l->id, pkts, l->rx_burst, &learn);
 	unsigned received = n;
 
 	perch_stage_stamp(&l->stages, PERCH_STAGE_RX);
+	read_clock(l);
 	l->timers_wait = timers_wait(l, n);
 	if (unlikely(l->recorded))
 		perch_record_turn(l, pkts, n, learn);
@@ -121,7 +133,8 @@ static unsigned wake_flows(struct perch_lcore *l)
 	return woken;
 }
 
-/* Returns how many of the n packets the port took, or that were let go instead. */
+/* Returns how many of the n packets the port took, or that were let go instead. A port that did not
+ * take all is not asked again in this turn: so a replay needs to know one number of each turn. */
 static unsigned flush(struct perch_lcore *l, struct rte_mbuf **pkts, unsigned n)
 {
 	uint16_t taken, burst;
@@ -135,8 +148,9 @@ static unsigned flush(struct perch_lcore *l, struct rte_mbuf **pkts, unsigned n)
 			break;
 	}
 	l->tx_taken += done;
+	l->tx_full = done < n;
 	if (unlikely(done < n && l->recorded))
-		perch_record_tx(l, done);
+		perch_record_tx(l, (unsigned)(l->tx_taken - l->tx_before));
 	if (likely(done > 0 || n == 0))
 		l->tx_held_ns = 0;
 	else if (l->tx_held_ns == 0)
@@ -149,28 +163,45 @@ static unsigned flush(struct perch_lcore *l, struct rte_mbuf **pkts, unsigned n)
 	return done;
 }
 
-static void send(struct perch_lcore *l)
+static void transmit(struct perch_lcore *l)
 {
 	struct perch_net *net = l->net;
 	unsigned i, done;
-	int64_t deadline;
-	uint32_t id;
 
-	perch_net_output(net, l->now_ns);
-	while (perch_net_next_arm(net, &id, &deadline))
-		perch_wheel_arm(l->flow_timers, id, deadline);
-	perch_stage_stamp(&l->stages, PERCH_STAGE_OUTPUT);
 	if (unlikely(l->muted_now)) {
 		for (i = 0; i < net->n_tx; i++)
 			perch_net_drop(net, PERCH_DROP_tx_stopped, net->tx[i]);
 		net->n_tx = 0;
 		return;
 	}
+	if (unlikely(l->tx_full))
+		return;
 	/* Even with nothing to send: lcore 0 sends for others where the port has one queue. */
 	done = flush(l, net->tx, net->n_tx);
 	for (i = done; i < net->n_tx; i++)
 		net->tx[i - done] = net->tx[i];
 	net->n_tx -= done;
+}
+
+static void send(struct perch_lcore *l)
+{
+	int64_t deadline;
+	uint32_t id;
+
+	perch_net_output(l->net, l->now_ns);
+	while (perch_net_next_arm(l->net, &id, &deadline))
+		perch_wheel_arm(l->flow_timers, id, deadline);
+	perch_stage_stamp(&l->stages, PERCH_STAGE_OUTPUT);
+	transmit(l);
+	perch_stage_stamp(&l->stages, PERCH_STAGE_TX);
+}
+
+void perch_lcore_push(struct perch_lcore *l, struct perch_tcb *t)
+{
+	perch_stage_stamp(&l->stages, PERCH_STAGE_HANDLERS);
+	perch_tcp_push(l->net, t);
+	perch_stage_stamp(&l->stages, PERCH_STAGE_OUTPUT);
+	transmit(l);
 	perch_stage_stamp(&l->stages, PERCH_STAGE_TX);
 }
 
@@ -276,15 +307,20 @@ static void stop_if_idle(struct perch_lcore *l)
 static void begin(struct perch_lcore *l)
 {
 	const struct perch *e = l->engine;
-	int64_t before_ns = l->now_ns;
 
-	l->now_ns = perch_clock_now(&l->clock);
-	if (unlikely(l->turns > 0 && l->now_ns - before_ns > LATE_NS))
-		l->late_bursts = LATE_BURSTS;
 	l->stop_now = atomic_load_explicit(&e->stop, memory_order_relaxed);
 	l->muted_now = atomic_load_explicit(&e->muted, memory_order_relaxed);
+	l->tx_full = false;
+	l->tx_before = l->tx_taken;
 	if (unlikely(l->scripted))
 		perch_playback_flags(l);
+}
+
+static void begin_first(struct perch_lcore *l)
+{
+	read_clock(l);
+	if (l->recorded)
+		perch_record_turn(l, NULL, 0, 0);
 }
 
 unsigned perch_lcore_turn(struct perch_lcore *l)
@@ -295,8 +331,8 @@ unsigned perch_lcore_turn(struct perch_lcore *l)
 	begin(l);
 	if (likely(l->turns > 0)) /* first of all, what was started before may bind and listen */
 		received = receive(l);
-	else if (l->recorded)
-		perch_record_turn(l, NULL, 0, 0);
+	else
+		begin_first(l);
 	work = received;
 	if (likely(!l->timers_wait))
 		work += fire_timers(l);

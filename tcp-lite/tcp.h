@@ -69,6 +69,9 @@ void perch_tcp_consume(struct perch_net *net, struct perch_tcb *c, uint32_t n);
 
 /* Room in the send buffer. */
 uint32_t perch_tcp_writable(const struct perch_net *net, const struct perch_tcb *c);
+/* What may be sent of c now goes to net->tx, ahead of what other connections have, and without
+ * waiting for perch_net_output. */
+void perch_tcp_push(struct perch_net *net, struct perch_tcb *c);
 /* Queue up to len bytes (copied) for sending; they leave at the next perch_net_output. Returns how
  * many were taken (0: buffer full, wait for WRITABLE), -EPIPE after shutdown or reset by us, the
  * connection's error, -ENOTCONN before it is open, or -ENOBUFS (no packet buffer: try later). */

@@ -567,6 +567,14 @@ bool perch_tcp_send_some(struct perch_net *net, struct perch_tcb *c)
 	return done;
 }
 
+/* It stays on the list of those with something to send: that is looked at once, at the end of the
+ * turn, and what is left, for want of room or of packet buffers, is found there. */
+void perch_tcp_push(struct perch_net *net, struct perch_tcb *c)
+{
+	if (likely(net->n_tx < PERCH_NET_TX))
+		perch_tcp_send_some(net, c);
+}
+
 /* ---- RST and challenges --------------------------------------------------------------------- */
 
 void perch_tcp_send_reset(struct perch_net *net, struct perch_tcb *c)

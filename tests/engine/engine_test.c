@@ -787,6 +787,135 @@ static void muted(void)
 	pair_close(&p);
 }
 
+/* ---- sent before the turn ends --------------------------------------------------------------- */
+
+struct pushed {
+	struct perch_addr to;
+	uint64_t before, written, after, stopped;
+	struct perch_stamps at;
+	int64_t clock_ns, now_ns, n;
+	int stamps, rc, hung_up;
+	bool mute, done;
+	char text[8];
+};
+
+static void pushing_server(struct perch_conn *c, void *arg)
+{
+	struct pushed *p = arg;
+	char byte;
+
+	if (perch_read(c, &byte, 1, PERCH_FOREVER) != 1)
+		return;
+	perch_mute(perch_self(), p->mute);
+	perch_yield(); /* nothing else waits to be sent in that turn */
+	p->before = pair_counter(perch_self(), "tx_taken");
+	perch_write(c, "now", 3, in_ms(1000));
+	p->written = pair_counter(perch_self(), "tx_taken");
+	p->rc = perch_push(c);
+	p->after = pair_counter(perch_self(), "tx_taken");
+	p->stopped = pair_counter(perch_self(), "drop_tx_stopped");
+	p->stamps = perch_stamps(&p->at);
+	p->clock_ns = perch_clock();
+	p->now_ns = perch_now();
+	perch_write(c, "then", 4, in_ms(1000));
+	perch_hangup(c);
+	p->hung_up = perch_push(c);
+	perch_mute(perch_self(), false);
+}
+
+static void pushing_client(void *arg)
+{
+	struct pushed *p = arg;
+	struct perch_conn *c;
+
+	if (perch_dial(&p->to, NULL, &c, in_ms(4000)) == 0) {
+		perch_write(c, "x", 1, in_ms(1000));
+		while (p->n < 7 && perch_read(c, p->text + p->n, 1, in_ms(1000)) == 1)
+			p->n++;
+		perch_hangup(c);
+	}
+	p->done = true;
+}
+
+static void push(struct pushed *pushed, const struct perch_config *cfg)
+{
+	struct pair p;
+
+	pushed->to = server(false, PORT);
+	CU_ASSERT_TRUE_FATAL(pair_open(&p, cfg));
+	CU_ASSERT_EQUAL(perch_listen(p.b, NULL, PORT, pushing_server, pushed), 0);
+	CU_ASSERT_EQUAL(perch_start(p.a, 0, pushing_client, pushed, 0), 0);
+	CU_ASSERT_TRUE(pair_turn(&p, &pushed->done, 5000));
+	CU_ASSERT_EQUAL(pushed->rc, 0);
+	CU_ASSERT_EQUAL(pushed->hung_up, -EBADF);
+	CU_ASSERT_EQUAL(pushed->n, 7);
+	CU_ASSERT_NSTRING_EQUAL(pushed->text, "nowthen", 7);
+	pair_close(&p);
+}
+
+/* What was written is with the port when the call returns, and the stages say so. */
+static void push_leaves_now(void)
+{
+	const struct perch_config all = {.stamp_turns = true};
+	struct pushed p = {.n = 0};
+
+	push(&p, &all);
+	CU_ASSERT_EQUAL(p.written, p.before);
+	CU_ASSERT_EQUAL(p.after, p.before + 1);
+	CU_ASSERT_EQUAL(p.stamps, 0);
+	CU_ASSERT(p.at.begin_ns <= p.at.rx_ns && p.at.rx_ns <= p.now_ns);
+	CU_ASSERT(p.at.input_ns == 0 && p.now_ns <= p.at.ready_ns); /* nothing came in this turn */
+	CU_ASSERT(p.at.ready_ns <= p.at.output_ns && p.at.output_ns <= p.at.tx_ns);
+	CU_ASSERT(p.at.begin_ns > 0 && p.at.tx_ns <= p.clock_ns);
+}
+
+/* The kill switch is on: nothing leaves that way either. */
+static void push_of_the_muted(void)
+{
+	struct pushed p = {.mute = true};
+
+	push(&p, NULL);
+	CU_ASSERT_EQUAL(p.after, p.before);
+	CU_ASSERT(p.stopped >= 1);
+}
+
+/* ---- how much a turn receives ---------------------------------------------------------------- */
+
+static void ten_datagrams(void *arg)
+{
+	struct perch_addr to = server(false, 4001);
+	struct perch_udp *u;
+	int i;
+
+	if (perch_bind(NULL, 0, &u) < 0)
+		return;
+	perch_send(u, &to, "hello", 5); /* asks who that is */
+	perch_sleep(in_ms(20));
+	for (i = 0; i < 10; i++)
+		perch_send(u, &to, "tick", 4);
+	perch_unbind(u);
+	*(bool *)arg = true;
+}
+
+static void small_bursts(void)
+{
+	const struct perch_config three = {.rx_burst = 3};
+	uint64_t before;
+	bool sent = false;
+	struct pair p;
+
+	CU_ASSERT_TRUE_FATAL(pair_open(&p, &three));
+	CU_ASSERT_EQUAL(perch_start(p.a, 0, ten_datagrams, &sent, 0), 0);
+	CU_ASSERT_TRUE(pair_turn(&p, &sent, 5000));
+	perch_poll(p.a, 5);
+	while (perch_poll(p.b, 1) == 0) /* what is there is not the ten alone */
+		;
+	before = pair_counter(p.b, "rx_packets");
+	perch_poll(p.b, 1);
+	CU_ASSERT_EQUAL(pair_counter(p.b, "rx_packets"), before + 3);
+	pair_close(&p);
+}
+
 static void bad_config(const struct perch_config *given, const char *says)
 {
 	struct perch_config cfg = *given;
@@ -816,6 +945,7 @@ static void bad_configs(void)
 	bad_config(&(struct perch_config){.addrs = good, .gw6 = "10.0.0.2"}, "gateway");
 	bad_config(&(struct perch_config){.addrs = good, .lcores = 1000}, "lcores");
 	bad_config(&(struct perch_config){.addrs = good, .drain_ns = -1}, "negative");
+	bad_config(&(struct perch_config){.addrs = good, .rx_burst = 33}, "per turn");
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		one[0] = bad[i];
 		bad_config(&(struct perch_config){.addrs = one}, "prefix length");
@@ -915,6 +1045,9 @@ int main(int argc, char **argv)
 		{"stop_waits_for_a_crowd", stop_waits_for_a_crowd},
 		{"stop_drains", stop_drains},
 		{"muted", muted},
+		{"push_leaves_now", push_leaves_now},
+		{"push_of_the_muted", push_of_the_muted},
+		{"small_bursts", small_bursts},
 		{"bad_configs", bad_configs},
 		{"many_lcores", many_lcores},
 		{NULL, NULL},
