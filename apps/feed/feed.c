@@ -211,9 +211,8 @@ void feed_input(struct feed *f, unsigned line, const void *data, size_t len, int
 		return;
 	f->counters.trailing_bytes += f->cur.h.trailing;
 	f->last_ns = f->now_ns;
-	if (!f->epoch.pending)
-		feed_line_note(f, line, &f->cur.h, len);
 	f->cur.active = true;
+	f->cur.len = len;
 	f->cur.line = (uint8_t)line;
 	f->cur.end = f->cur.h.first + f->cur.h.units;
 	f->cur.taken = 0;
@@ -347,6 +346,7 @@ static void finish_current(struct feed *f)
 	if (!f->cur.active || f->epoch.pending)
 		return;
 	f->cur.active = false;
+	feed_line_note(f, f->cur.line, h, f->cur.len); /* what it brought is out by now */
 	if (h->kind == FEED_BEAT || h->kind == FEED_END_OF_SESSION)
 		feed_know(f, h->first);
 	if (h->kind == FEED_END_OF_SESSION && !f->ended && h->first >= f->known_end) {
@@ -384,8 +384,6 @@ static bool session_event(struct feed *f, struct feed_event *ev)
 	feed_lines_restart(f);
 	if (f->cur.active && !number_fits(f, f->cur.line, &f->cur.h))
 		f->cur.active = false;
-	if (f->cur.active)
-		feed_line_note(f, f->cur.line, &f->cur.h, f->cur.h.blocks_len);
 	f->counters.sessions++;
 	ev->kind = FEED_SESSION;
 	ev->first = ev->end = f->next;

@@ -50,6 +50,7 @@ struct arrival {
 /* The packet that feed_input was given, until all that is new in it has been used. */
 struct current {
 	bool active;
+	size_t len;
 	uint8_t line;
 	struct feed_header h;
 	uint64_t end;        /* h.first + h.units */
