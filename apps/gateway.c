@@ -95,9 +95,9 @@ static void summary(void)
 		g.desk.adopted, g.send_failed);
 	print_desk();
 	print_feed();
-	if (g.decide.count) {
+	if (g.send.count) {
 		printf("perch-gateway: packet to order: ");
-		hist_print(&g.decide, stdout);
+		hist_print(&g.send, stdout);
 		printf("\n");
 	}
 	fflush(stdout);
@@ -378,6 +378,7 @@ int main(int argc, char **argv)
 	enum ouch_version v;
 	int status;
 
+	a.cfg.rx_burst = 1; /* a packet's order does not wait for the packets behind it */
 	args_parse(&a, argc, argv, own);
 	take_options(&a);
 	v = version(&a);

@@ -19,7 +19,27 @@
 #include "apps/trade/session.h"
 #include "apps/trade/strategy.h"
 
-enum { GATEWAY_LINES = 2, GATEWAY_FIX_BYTES = 4 * FIX_MESSAGE_MAX, GATEWAY_STAMPS = 4096 };
+enum { GATEWAY_LINES = 2, GATEWAY_FIX_BYTES = 4 * FIX_MESSAGE_MAX };
+
+/* How far a tick is on its way, in the engine and in the gateway. */
+enum gateway_stage {
+	GATEWAY_RX,     /* receive burst */
+	GATEWAY_INPUT,  /* protocols, up to the socket */
+	GATEWAY_WOKEN,  /* timers; the coroutine is ready */
+	GATEWAY_RECV,   /* it runs */
+	GATEWAY_FEED,   /* arbitration: it is the first copy */
+	GATEWAY_BOOK,   /* the book has moved */
+	GATEWAY_DECIDE, /* strategy */
+	GATEWAY_QUEUED, /* limits, prepared bytes, TCP's send queue */
+	GATEWAY_OUTPUT, /* segment and headers */
+	GATEWAY_TX,     /* transmit burst */
+	GATEWAY_STAGES,
+};
+
+struct gateway_stamps {
+	int64_t at[GATEWAY_STAGES];         /* of the tick that is on its way */
+	struct hist took[GATEWAY_STAGES];   /* ns from the stage before */
+};
 
 struct gateway;
 
@@ -78,12 +98,8 @@ struct gateway {
 	uint16_t symbol_of[DESK_SYMBOLS]; /* the desk's symbol of each book */
 	struct tick last[DESK_SYMBOLS];	  /* by the desk's symbol */
 	uint64_t ticks;
-	struct hist decide; /* ns from the beginning of the packet's turn to the order queued */
-	/* For who measures: a coroutine that is woken after an order is queued. */
-	bool stamps;
-	struct perch_ref stamper;
-	int64_t ordered_ns[GATEWAY_STAMPS]; /* when the turns of those orders' packets began */
-	unsigned n_ordered;
+	struct hist send;   /* ns from a packet's receive burst to its order's transmit burst */
+	struct gateway_stamps *stamps; /* NULL: nobody measures that */
 };
 
 /* gateway_session.c: connect, let the link talk, and begin again. Coroutine. */

@@ -12,19 +12,44 @@ enum { CHANGED = 64 };
 
 /* ---- a tick --------------------------------------------------------------------------------- */
 
+static inline void stamp(struct gateway *g, enum gateway_stage stage)
+{
+	if (__builtin_expect(g->stamps != NULL, 0))
+		g->stamps->at[stage] = perch_clock();
+}
+
+/* An order is out: where its tick spent the time. */
+static void note_stages(struct gateway_stamps *s)
+{
+	struct perch_stamps engine;
+	int64_t before_ns;
+	unsigned i;
+
+	if (perch_stamps(&engine) < 0)
+		return;
+	s->at[GATEWAY_RX] = engine.rx_ns;
+	s->at[GATEWAY_INPUT] = engine.input_ns;
+	s->at[GATEWAY_WOKEN] = engine.ready_ns;
+	s->at[GATEWAY_OUTPUT] = engine.output_ns;
+	s->at[GATEWAY_TX] = engine.tx_ns;
+	for (i = 0, before_ns = engine.begin_ns; i < GATEWAY_STAGES; before_ns = s->at[i++])
+		hist_record(&s->took[i], s->at[i] - before_ns);
+}
+
 static void order(struct gateway *g, const struct desk_intent *i, const struct perch_datagram *d)
 {
+	stamp(g, GATEWAY_DECIDE);
 	if (atomic_load_explicit(&g->killed, memory_order_relaxed))
 		desk_kill(&g->desk);
 	if (g->store)
 		g->desk.ref_ceiling = seqstore_ceiling(g->store);
 	if (!g->link->enter(g, i))
 		return;
-	hist_record(&g->decide, perch_clock() - d->time_ns);
-	if (g->stamps && g->n_ordered < GATEWAY_STAMPS) {
-		g->ordered_ns[g->n_ordered++] = d->time_ns;
-		perch_wake(g->engine, g->stamper, 0);
-	}
+	stamp(g, GATEWAY_QUEUED);
+	perch_push(g->conn);
+	hist_record(&g->send, perch_clock() - d->time_ns);
+	if (g->stamps)
+		note_stages(g->stamps);
 }
 
 static void see(struct gateway *g, unsigned book, struct tick *now)
@@ -62,9 +87,11 @@ static void take_messages(struct gateway *g, struct feed_event *ev, const struct
 	struct feed_message m;
 	unsigned i, n;
 
+	stamp(g, GATEWAY_FEED);
 	while (feed_message(g->feed, ev, &m)) {
 		books_apply(g->books, m.data, m.len);
 		n = books_changed(g->books, changed, CHANGED);
+		stamp(g, GATEWAY_BOOK);
 		for (i = 0; i < n; i++)
 			look_at(g, changed[i], d);
 	}
@@ -184,6 +211,7 @@ static void read_line(struct gateway *g, unsigned i)
 	struct perch_datagram d;
 
 	while (perch_recv(g->udp[i], &d, PERCH_FOREVER) == 0) {
+		stamp(g, GATEWAY_RECV);
 		feed_input(
 			g->feed, is_rerequest(g, &d) ? FEED_RECOVERY : i, d.data, d.len, d.time_ns);
 		take_events(g, &d);

@@ -26,7 +26,8 @@ enum {
 	LIVE = 64,	    /* ticks before an order of the feed is deleted again */
 	BASE_PRICE = 10000, /* of the first tick */
 	RUNS = 8,
-	WARM_UP = 1000, /* ticks of a run that are not counted */
+	WARM_UP = 3000, /* ticks before those that are counted */
+	AIM_NS = 600,	/* of a packet's way through the gateway */
 	LOGIN_PORT = 9000,
 	LINE_PORT = 5001,
 };
@@ -39,15 +40,16 @@ struct run {
 	uint64_t times;		      /* the base rate */
 	uint64_t ticks, orders, late; /* late: sent more than 10 us after they were due */
 	struct hist answer;	      /* ns from due to the order read by the exchange */
-	struct hist decide;	      /* ns inside the gateway, see gateway.h */
-	struct hist on_wire;	      /* the same to the turn's end: its tx burst included */
+	struct hist send;	      /* ns inside the gateway, see gateway.h */
+	struct hist stage[GATEWAY_STAGES]; /* with --stages */
+	struct hist bare;	      /* ns that a loop took that was to take AIM_NS */
 };
 
 static struct sim {
 	struct perch *exchange;
 	struct run runs[RUNS];
 	unsigned n_runs;
-	uint64_t rate, ticks;
+	uint64_t rate, ticks, rx_burst;
 	/* The exchange. */
 	struct soup_session soup;
 	struct perch_conn *conn;
@@ -57,36 +59,15 @@ static struct sim {
 	uint64_t sequence; /* of the feed's next message */
 	uint64_t sent;	   /* ticks, over all runs */
 	uint64_t answered, strange;
-	struct run *run;    /* NULL: not measuring */
-	uint64_t run_first; /* its first counted tick */
+	struct run *run; /* NULL: not measuring */
+	uint64_t chance;	   /* state of the generator that spreads the ticks */
 	int64_t *due_ns;    /* by tick */
-	bool ready, failed;
-} s;
+	bool ready, failed, stages;
+	_Atomic bool bare_done;
+} s = {.chance = 1};
 
 static struct gateway g;
-static struct hist on_wire; /* of the run that is on */
-
-/* ---- the gateway: until the order is sent ---------------------------------------------------- */
-
-/* Waits for the turn after that of an order: it begins when the transmit burst is done. Orders of
- * that turn that it did not see yet are stamped a turn later. */
-static void stamp(void *arg)
-{
-	unsigned n, i;
-
-	(void)arg;
-	g.stamper = perch_me();
-	g.stamps = true;
-	while (perch_park(PERCH_FOREVER) >= 0) {
-		n = g.n_ordered;
-		if (perch_yield() < 0)
-			return;
-		for (i = 0; i < n; i++)
-			hist_record(&on_wire, perch_now() - g.ordered_ns[i]);
-		g.n_ordered -= n;
-		memmove(g.ordered_ns, g.ordered_ns + n, g.n_ordered * sizeof(g.ordered_ns[0]));
-	}
-}
+static struct gateway_stamps stamps; /* of the run that is on */
 
 /* ---- the exchange: ticks -------------------------------------------------------------------- */
 
@@ -125,36 +106,77 @@ static void send_tick(uint64_t tick)
 		perch_send(s.udp, &s.lines[i], out, len);
 }
 
-static void begin_run(struct run *r)
+/* Ticks do not come at even intervals: the kernel's timer does, and would meet all or none of them.
+ * Half to one and a half times the mean; xorshift64 (Marsaglia 2003). */
+static int64_t next_gap(int64_t mean_ns)
 {
-	s.run = NULL;
-	s.run_first = s.sent + WARM_UP;
-	s.run = r;
+	s.chance ^= s.chance << 13;
+	s.chance ^= s.chance >> 7;
+	s.chance ^= s.chance << 17;
+	return mean_ns / 2 + (int64_t)(s.chance % (uint64_t)mean_ns);
 }
 
-static void one_run(struct run *r)
+/* Send so many ticks, then wait for their orders. Returns how many left late. */
+static uint64_t send_ticks(uint64_t n, int64_t mean_ns)
 {
-	int64_t gap_ns = SECOND_NS / (int64_t)(s.rate * r->times), due = perch_now() + gap_ns;
-	uint64_t i, wanted = s.answered + s.ticks + WARM_UP;
+	int64_t due = perch_now() + next_gap(mean_ns);
+	uint64_t wanted = s.answered + n, late = 0;
 
-	begin_run(r);
-	for (i = 0; i < s.ticks + WARM_UP; i++, due += gap_ns) {
+	for (; n > 0; n--, due += next_gap(mean_ns)) {
 		do /* a late tick leaves in a turn of its own, too */
 			if (perch_yield() < 0)
-				return;
+				return late;
 		while (perch_clock() < due);
 		s.due_ns[s.sent] = due;
-		r->late += perch_clock() - due > 10000;
+		late += perch_clock() - due > 10000;
 		send_tick(s.sent++);
 	}
 	for (due = perch_now() + SECOND_NS; s.answered < wanted && perch_now() < due;)
 		if (perch_yield() < 0)
-			return;
+			break;
+	return late;
+}
+
+/* The gateway's lcore, with nothing to do: how long something takes that should take AIM_NS. More
+ * was taken by the machine, and would have been taken from an order as well. */
+static void run_bare(void *arg)
+{
+	struct run *r = arg;
+	int64_t begin = perch_clock(), end = begin + SECOND_NS / 2, now;
+
+	for (; begin < end; begin = now) {
+		do
+			now = perch_clock();
+		while (now - begin < AIM_NS);
+		hist_record(&r->bare, now - begin);
+	}
+	atomic_store(&s.bare_done, true);
+}
+
+static void measure_bare(struct run *r)
+{
+	atomic_store(&s.bare_done, false);
+	if (perch_start(g.engine, 0, run_bare, r, 0) < 0)
+		return;
+	while (!atomic_load(&s.bare_done) && perch_sleep(perch_now() + SECOND_NS / 1000) == 0)
+		;
+}
+
+/* The gateway is quiet whenever its numbers are looked at here. */
+static void one_run(struct run *r)
+{
+	int64_t mean_ns = SECOND_NS / (int64_t)(s.rate * r->times);
+
+	measure_bare(r);
+	send_ticks(WARM_UP, mean_ns);
+	memset(&g.send, 0, sizeof(g.send));
+	memset(&stamps, 0, sizeof(stamps));
+	s.run = r;
+	r->late = send_ticks(s.ticks, mean_ns);
+	s.run = NULL;
 	r->ticks = s.ticks;
-	r->decide = g.decide; /* the gateway is quiet now */
-	memset(&g.decide, 0, sizeof(g.decide));
-	r->on_wire = on_wire;
-	memset(&on_wire, 0, sizeof(on_wire));
+	r->send = g.send;
+	memcpy(r->stage, stamps.took, sizeof(r->stage));
 }
 
 static void run_all(void *arg)
@@ -189,7 +211,7 @@ static void take_order(const struct soup_event *ev)
 	}
 	tick = o.price - BASE_PRICE;
 	s.answered++;
-	if (tick < s.run_first)
+	if (!s.run)
 		return;
 	s.run->orders++;
 	hist_record(&s.run->answer, perch_clock() - s.due_ns[tick]);
@@ -249,12 +271,33 @@ static void serve(struct perch_conn *c, void *arg)
 
 /* ---- the table and the plot ----------------------------------------------------------------- */
 
+static const char *const stage_names[GATEWAY_STAGES] = {
+	[GATEWAY_RX] = "  receive burst (net_memif)",
+	[GATEWAY_INPUT] = "  Ethernet, IP, UDP",
+	[GATEWAY_WOKEN] = "  timers, coroutine made ready",
+	[GATEWAY_RECV] = "  switched to, perch_recv",
+	[GATEWAY_FEED] = "  feed: the first copy",
+	[GATEWAY_BOOK] = "  book",
+	[GATEWAY_DECIDE] = "  top of book, strategy",
+	[GATEWAY_QUEUED] = "  limits, order, TCP send queue",
+	[GATEWAY_OUTPUT] = "  segment, headers",
+	[GATEWAY_TX] = "  transmit burst (net_memif)",
+};
+
 static void print_row(uint64_t times, const char *what, const struct hist *h)
 {
 	printf("%5" PRIu64 "x  %-38s %9" PRIu64 "  %8.2f %8.2f %8.2f %8.2f %9.2f\n", times, what,
 		h->count, hist_mean(h) / 1e3, (double)hist_quantile(h, 0.5) / 1e3,
 		(double)hist_quantile(h, 0.99) / 1e3, (double)hist_quantile(h, 0.999) / 1e3,
 		(double)h->max / 1e3);
+}
+
+static void print_stages(const struct run *r)
+{
+	unsigned i;
+
+	for (i = 0; i < GATEWAY_STAGES; i++)
+		print_row(r->times, stage_names[i], &r->stage[i]);
 }
 
 static void print_table(void)
@@ -268,9 +311,11 @@ static void print_table(void)
 		"p50", "p99", "p99.9", "max");
 	for (i = 0; i < s.n_runs; i++) {
 		print_row(s.runs[i].times, "tick due -> order at the exchange", &s.runs[i].answer);
-		print_row(s.runs[i].times, "packet's turn -> order queued", &s.runs[i].decide);
-		print_row(s.runs[i].times, "packet's turn -> order sent, turn over",
-			&s.runs[i].on_wire);
+		print_row(s.runs[i].times, "rx burst back -> order's tx burst back",
+			&s.runs[i].send);
+		if (s.stages)
+			print_stages(&s.runs[i]);
+		print_row(s.runs[i].times, "for comparison: a bare loop of 0.6", &s.runs[i].bare);
 		if (s.runs[i].orders < s.runs[i].ticks)
 			printf("%5" PRIu64 "x  %" PRIu64 " of %" PRIu64 " ticks had no order\n",
 				s.runs[i].times, s.runs[i].ticks - s.runs[i].orders,
@@ -346,8 +391,6 @@ static int run_both(void)
 	if (rc == 0)
 		rc = perch_start(g.engine, 0, gateway_feed, &g, 0);
 	if (rc == 0)
-		rc = perch_start(g.engine, 0, stamp, NULL, 0);
-	if (rc == 0)
 		rc = -pthread_create(&thread, NULL, run_exchange, s.exchange);
 	if (rc < 0)
 		return rc;
@@ -379,6 +422,9 @@ static int measure(const char *app, const uint64_t cpus[2])
 		dir);
 	rc = open_engine(app, &s.exchange, &cfg, a, "net_memif0", EXCHANGE_IP "/24");
 	cfg.cpus = &gateway_cpu;
+	cfg.rx_burst = (uint16_t)s.rx_burst;
+	cfg.stamp_turns = s.stages;
+	g.stamps = s.stages ? &stamps : NULL;
 	if (rc == 0)
 		rc = open_engine(app, &g.engine, &cfg, b, "net_memif1", GATEWAY_IP "/24");
 	if (rc == 0) {
@@ -426,7 +472,7 @@ static int open_all(void)
 }
 
 static const char usage[] = "usage: perch-trade-sim [--rate TICKS/S] [--times 1,8] [--ticks N] "
-			    "[--cpus A,B] [--plot FILE.svg]";
+			    "[--cpus A,B] [--rx-burst N] [--stages] [--plot FILE.svg]";
 
 static void complain(const char *name, const char *text)
 {
@@ -462,6 +508,7 @@ int main(int argc, char **argv)
 	s.rate = 20000;
 	s.ticks = 100000;
 	s.n_runs = 2;
+	s.rx_burst = 1;
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		cpus[1] = 0;
 	for (k = 1; k < argc; k += 2) {
@@ -469,12 +516,19 @@ int main(int argc, char **argv)
 			printf("%s\n", usage);
 			return EXIT_FINE;
 		}
+		if (strcmp(argv[k], "--stages") == 0) {
+			s.stages = true;
+			k--;
+			continue;
+		}
 		if (k + 1 == argc)
 			complain(argv[k], "");
 		if (strcmp(argv[k], "--rate") == 0)
 			numbers(argv[k], argv[k + 1], &s.rate, 1, 10000000);
 		else if (strcmp(argv[k], "--ticks") == 0)
 			numbers(argv[k], argv[k + 1], &s.ticks, 1, 10000000);
+		else if (strcmp(argv[k], "--rx-burst") == 0)
+			numbers(argv[k], argv[k + 1], &s.rx_burst, 1, 32);
 		else if (strcmp(argv[k], "--times") == 0)
 			s.n_runs = numbers(argv[k], argv[k + 1], times, RUNS, 1000);
 		else if (strcmp(argv[k], "--cpus") == 0)

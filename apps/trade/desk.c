@@ -119,10 +119,12 @@ int desk_open(struct desk *d, enum ouch_version v, const struct desk_limits *lim
 	 * all slots belong to orders that never end. */
 	while (slots < 2 * d->limits.max_open)
 		slots *= 2;
+	d->mask = slots - 1;
 	d->orders = calloc(slots, sizeof(*d->orders));
 	if (!d->orders)
 		return -ENOMEM;
-	d->mask = slots - 1;
+	while (slots-- > 0) /* pages are made here, and not by the first order in each */
+		d->orders[slots].ref = UINT64_MAX;
 	d->next_ref = first_ref ? first_ref : 1;
 	d->ref_ceiling = UINT64_MAX;
 	d->tokens_ns = SECOND_NS;
