@@ -55,7 +55,8 @@ static void prepare(struct desk *d, const char *firm)
 	uint8_t text[OUCH_MAX];
 	unsigned width;
 
-	snprintf(m.firm, sizeof(m.firm), "%s", firm);
+	snprintf(d->firm, sizeof(d->firm), "%s", firm);
+	memcpy(m.firm, d->firm, sizeof(m.firm));
 	d->enter_len = (uint16_t)soup_put(d->enter, SOUP_UNSEQUENCED, text,
 		(size_t)ouch_encode(d->version, OUCH_CLIENT, &m, text));
 	d->at_ref = place(d, d->version == OUCH_50 ? OUCH_F_REF : OUCH_F_TOKEN, &width);
@@ -318,6 +319,7 @@ size_t desk_mass_cancel(struct desk *d, void *out)
 	if (d->version != OUCH_50 || !d->session_open || d->next_ref >= d->ref_ceiling)
 		return 0;
 	m.ref = d->next_ref++;
+	memcpy(m.firm, d->firm, sizeof(m.firm));
 	return soup_put(out, SOUP_UNSEQUENCED, text,
 		(size_t)ouch_encode(d->version, OUCH_CLIENT, &m, text));
 }
@@ -395,8 +397,9 @@ int desk_report(struct desk *d, const struct ouch *m)
 {
 	struct desk_order *o;
 
-	if (m->type == OUCH_SYSTEM || m->type == OUCH_MASS_CANCELED)
-		return 0;
+	if (m->type == OUCH_SYSTEM || (d->version == OUCH_50 && (m->type == OUCH_MASS_CANCELED ||
+		    m->type == OUCH_DISABLED || m->type == OUCH_ENABLED)))
+		return 0; /* G is an execution in 4.2 */
 	o = find(d, ref_of(d, m));
 	if (!o && m->type == OUCH_ACCEPTED)
 		o = adopt(d, m);

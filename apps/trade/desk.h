@@ -80,6 +80,7 @@ struct desk_symbol {
 
 struct desk {
 	enum ouch_version version;
+	char firm[5];
 	struct desk_limits limits;
 	bool killed, session_open;
 	uint64_t next_ref, ref_ceiling; /* references below the ceiling may be used */
@@ -98,7 +99,8 @@ struct desk {
 	uint64_t accepted, adopted, filled_shares, canceled, rejected, broken, unknown;
 };
 
-/* Returns 0 or -ENOMEM. first_ref: no reference below it is used. firm: 4.2, at most 4 letters. */
+/* Returns 0 or -ENOMEM. first_ref: no reference below it is used. firm: in 4.2 of
+ * orders, in 5.0 of mass cancels; at most 4 letters. */
 int desk_open(struct desk *d, enum ouch_version v, const struct desk_limits *limits,
 	uint64_t first_ref, const char *firm);
 void desk_close(struct desk *d);

@@ -118,6 +118,8 @@ static const struct message client_50[] = {
 	{'M', 10, {REF, SIDE, SHARES}},
 	{'Q', 1, {0}},
 	{'C', 19, {REF, F(FIRM), SYMBOL, TAGS}},
+	{'D', 11, {REF, F(FIRM), TAGS}},
+	{'E', 11, {REF, F(FIRM), TAGS}},
 	{0, 0, {0}},
 };
 
@@ -142,6 +144,8 @@ static const struct message server_50[] = {
 	{'R', 16, {TIME, REF, F(REASON), TAGS}},
 	{'Q', 13, {TIME, REF}},
 	{'X', 27, {TIME, REF, F(FIRM), SYMBOL, TAGS}},
+	{'G', 19, {TIME, REF, F(FIRM), TAGS}},
+	{'K', 19, {TIME, REF, F(FIRM), TAGS}},
 	{0, 0, {0}},
 };
 

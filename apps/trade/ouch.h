@@ -21,7 +21,9 @@ enum ouch_client_type {
 	OUCH_MODIFY = 'M',
 	OUCH_TRADE_NOW = 'N',	/* 4.2 */
 	OUCH_QUERY = 'Q',	/* 5.0 */
-	OUCH_MASS_CANCEL = 'C', /* 5.0: all orders of a firm, a symbol; blank: of every one */
+	OUCH_MASS_CANCEL = 'C', /* 5.0: all orders of a firm; of a symbol, blank: of every one */
+	OUCH_DISABLE = 'D',	/* 5.0: no more orders of a firm; */
+	OUCH_ENABLE = 'E',	/* 5.0: again */
 };
 
 enum ouch_server_type {
@@ -44,6 +46,8 @@ enum ouch_server_type {
 	OUCH_QUERY_ANSWER = 'Q',   /* 5.0 */
 	OUCH_MASS_CANCELED =
 		'X', /* 5.0: the request was taken; each order has a report of its own */
+	OUCH_DISABLED = 'G', /* 5.0 */
+	OUCH_ENABLED = 'K',  /* 5.0 */
 };
 
 enum { OUCH_MAX = 80 + 256 }; /* the longest message that is encoded here, appendage included */
@@ -61,7 +65,7 @@ struct ouch {
 	uint64_t price;
 	char tif;	/* 5.0: time in force: 0 day, 3 IOC, ... */
 	uint64_t tif_s; /* 4.2: seconds; 0 IOC, 99998 market hours, 99999 system hours */
-	char firm[5];	/* 4.2; 5.0: of a mass cancel */
+	char firm[5];	/* 4.2; 5.0: of a mass cancel, disable, enable */
 	char display, capacity, iso, cross, customer;
 	uint64_t min_shares; /* 4.2 */
 	uint64_t order_ref;  /* the venue's */

@@ -20,9 +20,9 @@ static const struct known known[] = {
 	{OUCH_42, OUCH_CLIENT, "OUXMN", {49, 47, 19, 20, 15}},
 	{OUCH_42, OUCH_SERVER, "SAUCDEBGFJPITMN",
 		{10, 66, 80, 28, 37, 40, 32, 45, 41, 24, 23, 23, 36, 28, 23}},
-	{OUCH_50, OUCH_CLIENT, "OUXMQC", {47, 40, 9, 10, 1, 19}},
-	{OUCH_50, OUCH_SERVER, "SAUCDEBFJPITMRQX",
-		{10, 64, 68, 18, 31, 36, 36, 49, 29, 13, 13, 30, 18, 16, 13, 27}},
+	{OUCH_50, OUCH_CLIENT, "OUXMQCDE", {47, 40, 9, 10, 1, 19, 11, 11}},
+	{OUCH_50, OUCH_SERVER, "SAUCDEBFJPITMRQXGK",
+		{10, 64, 68, 18, 31, 36, 36, 49, 29, 13, 13, 30, 18, 16, 13, 27, 19, 19}},
 };
 
 static struct ouch full(char type)
@@ -108,6 +108,38 @@ static void a_real_order(void)
 	CU_ASSERT_EQUAL(ouch_next_tag(&m, &at, &tag), 0);
 }
 
+/* OUCH 5.0, Mass Cancel, Disable and Enable Order Entry: UserRefNum, Firm, for a mass cancel Symbol
+ * (blank for all), length of the appendage; and their answers (sections 3.14 to 3.16), which begin
+ * with the time. */
+static void for_a_whole_firm(void)
+{
+	static const uint8_t request[] = {'C', 0, 0, 0, 0x71, 'L', 'I', 'M', 'E', 'C', 'V', 'L',
+		'T', ' ', ' ', ' ', ' ', 0, 0};
+	static const uint8_t disable[] = {'D', 0, 0, 0, 0x71, 'L', 'I', 'M', 'E', 0, 0};
+	static const uint8_t answer[] = {'X', 0, 0, 0x1f, 0x1a, 0xce, 0xd9, 0xf0, 0x01, 0, 0, 0,
+		0x71, 'L', 'I', 'M', 'E', 'C', 'V', 'L', 'T', ' ', ' ', ' ', ' ', 0, 0};
+	static const uint8_t enabled[] = {'K', 0, 0, 0x1f, 0x1a, 0xce, 0xd9, 0xf0, 0x01, 0, 0, 0,
+		0x71, 'L', 'I', 'M', 'E', 0, 0};
+	static const struct {
+		enum ouch_from from;
+		const uint8_t *wire;
+		size_t len;
+	} known_bytes[] = {{OUCH_CLIENT, request, sizeof(request)},
+		{OUCH_CLIENT, disable, sizeof(disable)},
+		{OUCH_SERVER, answer, sizeof(answer)},
+		{OUCH_SERVER, enabled, sizeof(enabled)}};
+	uint8_t wire[OUCH_MAX];
+	struct ouch m;
+	unsigned i;
+
+	for (i = 0; i < sizeof(known_bytes) / sizeof(known_bytes[0]); i++) {
+		m = full((char)known_bytes[i].wire[0]);
+		CU_ASSERT_EQUAL(ouch_encode(OUCH_50, known_bytes[i].from, &m, wire),
+			(int)known_bytes[i].len);
+		CU_ASSERT_EQUAL(memcmp(wire, known_bytes[i].wire, known_bytes[i].len), 0);
+	}
+}
+
 static void bad_appendages(void)
 {
 	uint8_t wire[sizeof(real)];
@@ -170,6 +202,7 @@ int main(int argc, char **argv)
 	static const struct suite_case cases[] = {
 		{"every type there and back", every_type_there_and_back},
 		{"a real order", a_real_order},
+		{"for a whole firm", for_a_whole_firm},
 		{"bad appendages", bad_appendages},
 		{"what is not a message", what_is_not_a_message},
 		{"numbers that do not fit", numbers_that_do_not_fit},
