@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tests/suite.h"
+#include "tests/trade/fix_carry.h"
 
 #define S INT64_C(1000000000)
 
@@ -151,8 +152,10 @@ static void end(void)
 	fix_close(b);
 }
 
-static void note(const struct fix_event *ev, unsigned who)
+static void note(struct fix_session *at, const struct fix_event *ev)
 {
+	unsigned who = at == b;
+
 	ons += ev->kind == FIX_LOGGED_ON;
 	outs += ev->kind == FIX_LOGGED_OUT;
 	if (ev->kind != FIX_APPLICATION)
@@ -162,29 +165,9 @@ static void note(const struct fix_event *ev, unsigned who)
 	got[who]++;
 }
 
-/* Everything that one has to say reaches the other. Returns the bytes. */
-static size_t carry(struct fix_session *from, struct fix_session *to)
-{
-	struct fix_event ev;
-	char copy[FIX_OUT_BYTES];
-	const char *data;
-	size_t len = fix_out(from, &data), done = 0;
-	int64_t n;
-
-	memcpy(copy, data, len);
-	fix_taken(from, len);
-	while (done < len) {
-		n = fix_input(to, copy + done, len - done, now, &ev);
-		CU_ASSERT_FATAL(n > 0);
-		note(&ev, to == b);
-		done += (size_t)n;
-	}
-	return len;
-}
-
 static void talk(void)
 {
-	while (carry(a, b) + carry(b, a) > 0)
+	while (fix_carry(a, b, now, note) + fix_carry(b, a, now, note) > 0)
 		;
 }
 

@@ -10,6 +10,7 @@
 
 #include "apps/trade/fix_venue.h"
 #include "tests/suite.h"
+#include "tests/trade/fix_carry.h"
 
 #define S INT64_C(1000000000)
 
@@ -48,26 +49,17 @@ static void hear(const struct fix_event *ev)
 		rejects++;
 }
 
+static void take(struct fix_session *at, const struct fix_event *ev)
+{
+	if (at == client)
+		hear(ev);
+	else if (ev->kind == FIX_APPLICATION)
+		fix_venue_input(venue, ev, now, now);
+}
+
 static size_t carry(struct fix_session *from, struct fix_session *to)
 {
-	struct fix_event ev;
-	char copy[FIX_OUT_BYTES];
-	const char *data;
-	size_t len = fix_out(from, &data), done = 0;
-	int64_t n;
-
-	memcpy(copy, data, len);
-	fix_taken(from, len);
-	while (done < len) {
-		n = fix_input(to, copy + done, len - done, now, &ev);
-		CU_ASSERT_FATAL(n > 0);
-		if (to == client)
-			hear(&ev);
-		else if (ev.kind == FIX_APPLICATION)
-			fix_venue_input(venue, &ev, now, now);
-		done += (size_t)n;
-	}
-	return len;
+	return fix_carry(from, to, now, take);
 }
 
 static void talk(void)
