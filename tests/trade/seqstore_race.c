@@ -183,7 +183,7 @@ static void looked_meanwhile(void)
 	CU_ASSERT_EQUAL(waits, places - 2); /* but before, and at the first store */
 }
 
-/* ---- the order that is asked for -------------------------------------------------------------- */
+/* ---- the order that is asked for ------------------------------------------------------------- */
 
 /* Where the reader may begin (acquire) and must have ended (fence, then the version again), and the
  * writer likewise: without these another CPU than x86 may see new words under an old version. */
