@@ -5,6 +5,9 @@ copy of tcp-lite; the conversations (suite tcp-lite) and the seeded simulation a
 
 A change that no conversation notices is a survivor: either it changes nothing that can be seen from
 outside, which its line in mutants.txt then says, or a test is missing. Takes some seconds a change.
+
+With --scripts the list is script_mutants.txt, which has a change for each script of
+tests/interop/scripts.py, and that script must notice it, against a perch-echo with the change. Root.
 """
 import argparse
 import json
@@ -18,6 +21,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIST = ROOT / "tests/bench/mutants.txt"
+SCRIPT_LIST = ROOT / "tests/bench/script_mutants.txt"
 CPU_SECONDS, FILE_BYTES = 20, 256 << 20  # the memory of a test is a file, too
 
 
@@ -38,12 +42,23 @@ def read_list():
     return out
 
 
-def check_list(mutants):
+def read_script_list():
+    """The same, with the name of a script for the reason."""
+    out = []
+    for n, line in enumerate(SCRIPT_LIST.read_text(encoding="ascii").splitlines(), 1):
+        if line and not line.startswith("#"):
+            name, file, change = line.split(": ", 2)
+            old, new = change.replace("\\n", "\n").replace("\\t", "\t").split(" ==> ")
+            out.append((n, file, old, new, name))
+    return out
+
+
+def check_list(path, mutants):
     bad = 0
     for n, file, old, new, _ in mutants:
         times = (ROOT / "tcp-lite" / file).read_text(encoding="ascii").count(old)
         if times != 1 or old == new:
-            print(f"mutants.txt:{n}: {file}: stands there {times} times: {old!r}")
+            print(f"{path.name}:{n}: {file}: stands there {times} times: {old!r}")
             bad += 1
     return bad
 
@@ -75,6 +90,7 @@ class Tree:
         self.talks = [t["cmd"][0] for t in tests if "perch:tcp-lite" in t["suite"] and
                       "_l3_" not in t["cmd"][0]]
         self.sim = str(self.build / "tests/sim/sim_tcp")
+        self.echo = str(self.build / "apps/perch-echo")
         self.scratch = self.dir / "scratch"
         self.scratch.mkdir(exist_ok=True)
 
@@ -88,8 +104,8 @@ class Tree:
             "  include_directories: root_inc)\n"
             "tcp_lite_dep = declare_dependency(link_with: tcp_lite_shared,"), encoding="ascii")
 
-    def make(self):
-        targets = [os.path.relpath(p, self.build) for p in (*self.talks, self.sim)]
+    def make(self, *programs):
+        targets = [os.path.relpath(p, self.build) for p in programs or (*self.talks, self.sim)]
         return subprocess.run(["ninja", "-C", self.build, "--quiet", *targets], check=False,
                               capture_output=True).returncode == 0
 
@@ -109,6 +125,13 @@ class Tree:
 
     def simulates(self, seeds):
         return self.passes([self.sim, "--seeds", f"1..{seeds}"])
+
+    def passes_script(self, name):
+        """The one of that name; "": all."""
+        env = dict(os.environ, SCRIPT=f"={name}=" if name else "", PERCH_BUILD_DIR=str(self.build))
+        return subprocess.run([sys.executable, self.dir / "tests/interop/interop.py", "scripts"],
+                              check=False, env=env, timeout=240, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL).returncode == 0
 
     def clear(self):
         shutil.rmtree(self.scratch)
@@ -132,6 +155,33 @@ def judge(tree, mutant, args):
     return result
 
 
+def judge_script(tree, mutant):
+    """Does the script notice it?"""
+    _, file, old, new, name = mutant
+    path = tree.dir / "tcp-lite" / file
+    text = path.read_text(encoding="ascii")
+    path.write_text(text.replace(old, new), encoding="ascii")
+    noticed = tree.make(tree.echo) and not tree.passes_script(name)
+    path.write_text(text, encoding="ascii")
+    print(f"{'noticed' if noticed else 'SURVIVED'}: {name}", flush=True)
+    return noticed
+
+
+def run_scripts(only):
+    mutants = read_script_list()
+    if check_list(SCRIPT_LIST, mutants):
+        return 2
+    with tempfile.TemporaryDirectory(prefix="perch-mutants-") as folder:
+        tree = Tree(folder)
+        if not tree.make(tree.echo) or not tree.passes_script(""):
+            print("the scripts fail already, without a planted bug")
+            return 1
+        chosen = [m for m in mutants if not only or m[4] in only]
+        noticed = sum(judge_script(tree, m) for m in chosen)
+    print(f"{len(chosen)} changes, {noticed} noticed by their script")
+    return 0 if noticed == len(chosen) else 1
+
+
 def summary(results):
     for r in results:
         if not r["noticed_by"]:
@@ -145,7 +195,10 @@ def summary(results):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
-    p.add_argument("only", nargs="*", help="files, or numbers of lines of mutants.txt")
+    p.add_argument("only", nargs="*",
+                   help="files, or numbers of lines of mutants.txt; with --scripts, names of those")
+    p.add_argument("--scripts", action="store_true",
+                   help="one change for each script against a running perch-echo; needs root")
     p.add_argument("--check", action="store_true", help="only look whether the list fits the code")
     p.add_argument("--sim", action="store_true",
                    help="simulate each change, not only those that no conversation notices")
@@ -153,8 +206,10 @@ def main():
     p.add_argument("--seeds", type=int, default=100, help="of the simulation, for each change")
     p.add_argument("--log", help="append a line of JSON for each change")
     args = p.parse_args()
+    if args.scripts and not args.check:
+        return run_scripts(args.only)
     mutants = read_list()
-    if check_list(mutants):
+    if check_list(LIST, mutants) + check_list(SCRIPT_LIST, read_script_list()):
         return 2
     if args.check:
         return 0

@@ -3,6 +3,7 @@
 """What a peer may do to a running perch-echo, segment by segment; each script over IPv4 and IPv6.
 
 usage: scripts.py INTERFACE PART-OF-A-NAME OWN4 OWN6 PEER4 PEER6
+Each has a bug that it must notice: tests/bench/script_mutants.txt, mutants.py --scripts.
 Ports of the service: 7 echoes, 8 echoes once and closes first, 9 dials whom it is told to.
 """
 import random
