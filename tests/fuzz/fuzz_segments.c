@@ -119,11 +119,11 @@ static void check_segment(
 	promise(header >= 20 && header <= len);
 	hear(peer, h, header);
 	if (flags & SYN)
-		peer->edge_known = false;
-	if (flags & SYN)
 		peer->got = peer->run = peer->run_end = seq + 1;
 	else if (p->path_mtu == 0 || len + (p->v6 ? 40 : 20) <= p->path_mtu)
 		arrive(peer, seq, seq + len - header + (flags & FIN));
+	if (flags & SYN)
+		peer->edge_known = false;
 	else if (c && (c->marks & TCB_SCALE))
 		wnd <<= c->rcv_scale;
 	if (len > header && !(flags & RST))
