@@ -45,12 +45,12 @@ def handshake_offers_only_what_was_offered(conn):
 
 @script
 def handshake_syn_again(conn):
-    """Our SYN comes twice: the same answer comes twice."""
+    """Our SYN comes twice: the same answer comes twice, before it would come by itself."""
     c = conn()
     c.tx("S", mss=1000)
     c.rx("SA", ack=1)
     c.tx("S", mss=1000)
-    c.rx("SA", seq=0, ack=1)
+    c.rx("SA", seq=0, ack=1, seconds=0.6)
     c.tx("A", seq=1, ack=1)
     c.say(b"hello")
 
