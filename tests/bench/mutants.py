@@ -7,7 +7,7 @@ A change that no conversation notices is a survivor: either it changes nothing t
 outside, which its line in mutants.txt then says, or a test is missing. Takes some seconds a change.
 
 With --scripts the list is script_mutants.txt, which has a change for each script of
-tests/interop/scripts.py, and that script must notice it, against a perch-echo with the change. Root.
+tests/interop/scripts.py; that script, against a perch-echo with the change, must notice it. Root.
 """
 import argparse
 import json
@@ -43,7 +43,7 @@ def read_list():
 
 
 def read_script_list():
-    """The same, with the name of a script for the reason."""
+    """As read_list, with the name of a script for the reason."""
     out = []
     for n, line in enumerate(SCRIPT_LIST.read_text(encoding="ascii").splitlines(), 1):
         if line and not line.startswith("#"):

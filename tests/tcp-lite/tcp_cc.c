@@ -187,7 +187,43 @@ static void slow_start_out_of_order(void)
 	arrives_out_of_order();
 	check(cwnd() == before + 20000);
 	check(counters().retransmits == 0);
+	before = cwnd();
+	snprintf(text, sizeof(text), "A 1 ack %u", snd_una + 500); /* half of one */
+	rx(text);
+	check(cwnd() == before + 500);
 	talk_end();
+}
+
+/* RFC 3465 section 2.2: of one ACK two segments count. */
+static void slow_start_of_a_leap(void)
+{
+	opens("newreno", "", 100 * MS);
+	fill();
+	pass(100 * MS);
+	rx("A 1 ack 5001");
+	check(cwnd() == 12000);
+	talk_end();
+}
+
+/* RFC 5681 section 3.1: a segment more for each window that was acknowledged, counted anew after a
+ * loss; and equation 4. */
+static void newreno_in_figures(void)
+{
+	struct perch_outbox o = {.phase = PHASE_OPEN};
+	struct perch_tcb c = {.outbox = &o, .mss = 1000, .cwnd = 10000, .ssthresh = 1000};
+
+	perch_tcp_newreno.acked(&c, 9000, 0, 0);
+	check(c.cwnd == 10000);
+	perch_tcp_newreno.acked(&c, 6000, 0, 0);
+	check(c.cwnd == 11000);
+	perch_tcp_newreno.acked(&c, 6000, 0, 0); /* 5,000 were left over */
+	check(c.cwnd == 12000);
+	perch_tcp_newreno.acked(&c, 11000, 0, 0);
+	check(perch_tcp_newreno.threshold(&c, 8000) == 4000);
+	perch_tcp_newreno.acked(&c, 2000, 0, 0);
+	check(c.cwnd == 12000);
+	check(perch_tcp_newreno.threshold(&c, 14000) == 6000); /* not what exceeds cwnd */
+	check(perch_tcp_newreno.threshold(&c, 1000) == 2000);
 }
 
 /* A window that was not used was not tested. */
@@ -440,6 +476,7 @@ static void idle_halves(void)
 	pass(250 * MS);
 	writes(1);
 	check(cwnd() == before / 2);
+	check(talk.c->ssthresh == INT32_MAX); /* more than it was to remember */
 	pass(0);
 	forget_tx();
 	rx("A 1");
@@ -542,6 +579,8 @@ static const struct suite_case cases[] = {
 	{"6928 2 initial window in bytes", initial_window_in_bytes},
 	{"5681 3.1 slow start", slow_start},
 	{"5681 3.1 slow start out of order", slow_start_out_of_order},
+	{"5681 3.1 newreno in figures", newreno_in_figures},
+	{"3465 2.2 slow start of a leap", slow_start_of_a_leap},
 	{"5681 2 no duplicates", no_duplicates},
 	{"7661 not limited", not_limited},
 	{"3042 2 limited transmit", limited_transmit},
