@@ -336,6 +336,38 @@ static void fin_wait_2_of_a_reader(void)
 	talk_end();
 }
 
+/* Our FIN has arrived when its owner goes: nobody waits for ever. */
+static void fin_wait_2_loses_its_reader(void)
+{
+	begin();
+	shuts();
+	tx("FA 1 ack 1");
+	ignored("A 1 ack 2");
+	pass(1000 * SECOND);
+	perch_tcp_close(talk.net, talk.c);
+	no_tx_until(59 * SECOND);
+	check(perch_tcp_counters(talk.net)->flows == 1);
+	pass(2 * SECOND);
+	gone();
+	talk_end();
+}
+
+/* SHUTDOWN while the handshake is under way: the FIN follows it at once. */
+static void shutdown_in_syn_sent(void)
+{
+	talk_begin();
+	dials();
+	tx("S 0");
+	perch_tcp_shutdown(talk.net, talk.c);
+	no_tx();
+	rx("SA 0 ack 1 <mss 1000>");
+	tx("FA 1 ack 1");
+	state("FIN-WAIT-1");
+	ignored("A 1 ack 2");
+	state("FIN-WAIT-2");
+	talk_end();
+}
+
 /* ---- ABORT ---------------------------------------------------------------------------------- */
 
 static void abort_when(const char *what)
@@ -480,6 +512,8 @@ static const struct suite_case cases[] = {
 	{"3.10.4 close with unsent text", close_with_unsent_text},
 	{"3.6 FIN-WAIT-2 ends", fin_wait_2_ends},
 	{"3.6 FIN-WAIT-2 of a reader", fin_wait_2_of_a_reader},
+	{"3.6 FIN-WAIT-2 loses its reader", fin_wait_2_loses_its_reader},
+	{"3.10.4 shutdown in SYN-SENT", shutdown_in_syn_sent},
 	{"3.10.5 abort in ESTABLISHED", abort_established},
 	{"3.10.5 abort with unsent text", abort_with_unsent_text},
 	{"3.10.5 abort in CLOSE-WAIT", abort_close_wait},

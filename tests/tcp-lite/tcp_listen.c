@@ -302,7 +302,7 @@ static void cookie_without_scale(void)
 	perch_tcp_info(talk.net, talk.c, &info);
 	check(info.peer_window_bytes == 3000);
 	rx("A 11:21 ack 1");
-	tx("A 1 ack 1 <ts 0 101>"); /* no SACK */
+	tx("A 1 ack 1 win 65535 <ts 0 101>"); /* no SACK, and our windows are not scaled either */
 	talk_end();
 }
 
@@ -441,6 +441,34 @@ static void cookie_expires(void)
 	forget_tx();
 	rx("A 1 ack 1");
 	tx("R 1");
+	talk_end();
+}
+
+/* Also while others are answered by cookies: four times the clock that a cookie holds goes round. */
+static void cookie_expires_under_pressure(void)
+{
+	uint32_t isn;
+	unsigned i;
+
+	begin_full();
+	rx("S 0 <mss 1000>");
+	tx("SA 0 ack 1");
+	isn = talk.our_isn;
+	for (i = 1; i <= 16; i++) {
+		pass(64 * SECOND);
+		talk.peer_port = (uint16_t)(5000 + i); /* the backlog is filled anew ... */
+		rx("S 0 <mss 1000>");
+		talk.peer_port = (uint16_t)(6000 + i); /* ... and this one meets a cookie */
+		rx("S 0 <mss 1000>");
+		forget_tx();
+		if (i < 2)
+			continue;
+		talk.peer_port = 4001;
+		talk.our_isn = isn;
+		rx("A 1 ack 1");
+		tx("R 1");
+	}
+	check(perch_tcp_counters(talk.net)->cookies_sent > 16);
 	talk_end();
 }
 
@@ -625,6 +653,7 @@ static const struct suite_case cases[] = {
 	{"4987 3.6 cookie guesses", cookie_guesses},
 	{"4987 3.6 cookie with other options", cookie_with_other_options},
 	{"4987 3.6 cookie expires", cookie_expires},
+	{"4987 3.6 cookie expires under pressure", cookie_expires_under_pressure},
 	{"4987 3.6 cookie's clock", cookie_clock},
 	{"4987 3.6 cookies only under pressure", cookies_only_under_pressure},
 	{"4987 3.6 cookie and a full table", cookie_and_a_full_table},
