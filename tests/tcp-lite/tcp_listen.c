@@ -444,7 +444,7 @@ static void cookie_expires(void)
 	talk_end();
 }
 
-/* Also while others are answered by cookies: four times the clock that a cookie holds goes round. */
+/* Also while others are answered by cookies: the clock in a cookie goes round four times. */
 static void cookie_expires_under_pressure(void)
 {
 	uint32_t isn;
