@@ -429,7 +429,7 @@ static void take_events(struct world *w, struct host *h)
 
 	while ((f = perch_net_next_ready(h->net))) {
 		if (f->events & PERCH_FLOW_ACCEPTED) {
-			if (h->closed && w->cookies) { /* it has left no trace but its cookie */
+			if (w->cookies && h->c && (h->closed || perch_tcp_error(h->c))) { /* a cookie is all it left */
 				perch_tcp_abort(h->net, (struct perch_tcb *)f);
 				continue;
 			}
