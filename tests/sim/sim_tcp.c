@@ -429,7 +429,8 @@ static void take_events(struct world *w, struct host *h)
 
 	while ((f = perch_net_next_ready(h->net))) {
 		if (f->events & PERCH_FLOW_ACCEPTED) {
-			if (w->cookies && h->c && (h->closed || perch_tcp_error(h->c))) { /* a cookie is all it left */
+			/* A cookie is all it has left. */
+			if (w->cookies && h->c && (h->closed || perch_tcp_error(h->c))) {
 				perch_tcp_abort(h->net, (struct perch_tcb *)f);
 				continue;
 			}
