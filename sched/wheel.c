@@ -7,7 +7,7 @@
  * live entry however often it was shortened, named or given to a new owner. The tick is repeated
  * in the entry so that cascades stream through chunks and touch nothing else.
  *
- * Each level covers two windows of 256 slots, the one that the present is in and the next, and a
+ * Each level covers two windows of 1,024 slots, the one that the present is in and the next, and a
  * window is as long as a slot of the level above. An entry lies on the lowest level that covers its
  * tick. A slot of a higher level is emptied into the lower ones (cascaded) chunk by chunk while the
  * slot before it lasts, in step with time: with ten million timers a slot may hold a million
@@ -33,12 +33,13 @@
 #include "sched/region.h"
 
 enum {
-	LEVELS = 4,
-	SLOT_BITS = 8,
+	LEVELS = 3,
+	SLOT_BITS = 10, /* 4 levels of 8 bits move an entry once more: a fifth of all cost */
 	SLOTS = 2 << SLOT_BITS, /* of a level: a ring of two windows */
-	HORIZON_SLOTS = 127,    /* of the top level, because ticks are 31 bits */
+	HORIZON_SLOTS = 2047,   /* of the top level, because ticks are 31 bits */
 	CHUNK_ENTRIES = 31, /* 256 bytes a chunk, 4 lines that the hardware fetches in a row */
 	AHEAD = 8,          /* entries whose queued tick is prefetched */
+	CHUNKS_AHEAD = 2,   /* of the next tick: more are left to AHEAD */
 	DEFAULT_TICK_NS = 100000,
 };
 
@@ -205,52 +206,45 @@ static bool is_full(const struct chain *chain)
 	return chain->last == 0 || chain->count == CHUNK_ENTRIES;
 }
 
-static void append(struct perch_wheel *w, unsigned level, unsigned slot, struct entry entry)
+static inline void append(struct perch_wheel *w, unsigned level, unsigned slot, struct entry entry)
 {
 	struct level *l = &w->level[level];
 	struct chain *chain = &l->slot[slot];
 	struct chunk *chunk = is_full(chain) ? grow(w, l, slot) : &w->chunks[chain->last - 1];
 
 	chunk->entry[chain->count++] = entry;
-	w->entries++;
-	w->moves++;
 }
 
 struct place {
 	unsigned level, slot;
+	uint64_t begins; /* a tick */
 };
+
+static inline struct place on_level(unsigned level, uint64_t tick)
+{
+	return (struct place){level, slot_of(level, tick),
+			      block_of(level, tick) << (level * SLOT_BITS)};
+}
 
 /* On a level below `limit`: behind what has the same tick and is still on its way down, else where
  * the tick belongs. The present must not have passed it. */
 static struct place place_of(const struct perch_wheel *w, uint64_t tick, unsigned limit)
 {
-	unsigned lowest = level_of(w, tick), level = limit - 1;
+	unsigned lowest, level = limit - 1;
 
+	if (occupied(&w->level[level], slot_of(level, tick)))
+		return on_level(level, tick); /* as nearly all that come down */
+	lowest = level_of(w, tick);
 	while (level > lowest && !occupied(&w->level[level], slot_of(level, tick)))
 		level--;
-	return (struct place){level, slot_of(level, tick)};
+	return on_level(level, tick);
 }
 
-static void insert(struct perch_wheel *w, struct entry entry, unsigned limit)
+static inline void put(struct perch_wheel *w, struct entry entry, struct place at)
 {
-	uint64_t tick = marked_tick(w, entry.mark), begins;
-	struct place at = place_of(w, tick, limit);
-
 	append(w, at.level, at.slot, entry);
-	begins = block_of(at.level, tick) << (at.level * SLOT_BITS);
-	if (begins < w->next)
-		w->next = begins;
-}
-
-/* Fetch what the insertion will write. */
-static void prefetch_insert(const struct perch_wheel *w, struct entry entry, unsigned limit)
-{
-	struct place at = place_of(w, marked_tick(w, entry.mark), limit);
-	const struct chain *chain = &w->level[at.level].slot[at.slot];
-
-	if (!is_full(chain))
-		__builtin_prefetch(&w->chunks[chain->last - 1].entry[chain->count], 1);
-	__asm__ volatile("");
+	if (at.begins < w->next)
+		w->next = at.begins;
 }
 
 static inline void prefetch_chunk(const struct chunk *chunk)
@@ -262,6 +256,16 @@ static inline void prefetch_chunk(const struct chunk *chunk)
 	__builtin_prefetch(line + 128);
 	__builtin_prefetch(line + 192);
 	__asm__ volatile(""); /* a function that only prefetches is pure to gcc, and deleted */
+}
+
+/* Fetch what an append there will write. */
+static inline void prefetch_tail(const struct perch_wheel *w, struct place at)
+{
+	const struct chain *chain = &w->level[at.level].slot[at.slot];
+
+	if (!is_full(chain))
+		__builtin_prefetch(&w->chunks[chain->last - 1].entry[chain->count], 1);
+	__asm__ volatile("");
 }
 
 /* Entries in the first chunk of a chain. */
@@ -338,8 +342,10 @@ static void sweep_slot(struct perch_wheel *w, unsigned level, unsigned slot)
 		w->entries -= count - chain.from;
 		for (i = chain.from; i < count; i++)
 			if (w->queued[chunk.entry[i].id] == chunk.entry[i].mark &&
-			    first_seen(w, chunk.entry[i].id))
+			    first_seen(w, chunk.entry[i].id)) {
 				append(w, level, slot, chunk.entry[i]);
+				w->entries++;
+			}
 		chain.first = chunk.next;
 		chain.from = 0;
 	}
@@ -364,6 +370,7 @@ static void cascade_chunk(struct perch_wheel *w, unsigned level, unsigned slot)
 	struct chain *chain = &w->level[level].slot[slot];
 	uint32_t c = chain->first, count = count_of(chain), i;
 	struct chunk chunk = w->chunks[c - 1];
+	struct place at[CHUNK_ENTRIES];
 
 	chain->first = chunk.next;
 	chain->chunks--;
@@ -372,11 +379,13 @@ static void cascade_chunk(struct perch_wheel *w, unsigned level, unsigned slot)
 	else
 		detach(w, level, slot);
 	give_chunk(w, c);
-	w->entries -= count;
+	w->moves += count;
+	for (i = 0; i < count; i++) {
+		at[i] = place_of(w, marked_tick(w, chunk.entry[i].mark), level);
+		prefetch_tail(w, at[i]);
+	}
 	for (i = 0; i < count; i++)
-		prefetch_insert(w, chunk.entry[i], level);
-	for (i = 0; i < count; i++)
-		insert(w, chunk.entry[i], level);
+		put(w, chunk.entry[i], at[i]);
 }
 
 /* The present is now in these slots: what is left in them belongs below. */
@@ -418,9 +427,10 @@ static void pace(struct perch_wheel *w)
 		pace_level(w, level);
 }
 
+/* Into the second cache: the first has few buffers for misses. */
 static void prefetch_queued(const struct perch_wheel *w, const struct entry *entry)
 {
-	__builtin_prefetch(&w->queued[entry->id], 1);
+	__builtin_prefetch(&w->queued[entry->id], 0, 2);
 	__asm__ volatile("");
 }
 
@@ -455,6 +465,28 @@ static uint32_t name_present(struct perch_wheel *w, uint32_t *ids, uint32_t max)
 	}
 	detach(w, 0, slot);
 	return named;
+}
+
+/* What the next tick will ask of its first ids, and the entries of the one after it: a tick is long
+ * enough for memory to answer. */
+static void look_ahead(const struct perch_wheel *w)
+{
+	const struct chain *next = &w->level[0].slot[slot_of(0, w->tick + 1)];
+	const struct chain *after = &w->level[0].slot[slot_of(0, w->tick + 2)];
+	uint32_t c = next->first, chunks, i;
+
+	for (chunks = 0; chunks < CHUNKS_AHEAD && c != 0; chunks++) {
+		const struct chunk *chunk = &w->chunks[c - 1];
+		uint32_t count = c == next->last ? next->count : CHUNK_ENTRIES;
+
+		for (i = 0; i < count; i++)
+			prefetch_queued(w, &chunk->entry[i]);
+		c = chunk->next;
+	}
+	if (after->first != 0)
+		prefetch_chunk(&w->chunks[after->first - 1]);
+	if (after->last != 0)
+		prefetch_chunk(&w->chunks[after->last - 1]);
 }
 
 /* ---- the interface ---- */
@@ -499,18 +531,22 @@ void perch_wheel_close(struct perch_wheel *w)
 void perch_wheel_arm(struct perch_wheel *w, uint32_t id, int64_t deadline_ns)
 {
 	uint64_t tick = tick_of(w, deadline_ns, true);
+	uint32_t *queued;
 
 	assert(id < w->max_ids);
 	if (tick < w->tick)
 		tick = w->tick;
 	if (tick - w->tick > HORIZON)
 		tick = w->tick + HORIZON;
-	if (w->queued[id] != 0 && marked_tick(w, w->queued[id]) <= tick)
+	queued = &w->queued[id];
+	if (*queued != 0 && marked_tick(w, *queued) <= tick)
 		return;
 	if (w->entries >= w->max_entries)
 		sweep(w);
-	w->queued[id] = mark_of(tick);
-	insert(w, (struct entry){id, w->queued[id]}, LEVELS);
+	*queued = mark_of(tick);
+	put(w, (struct entry){id, *queued}, place_of(w, tick, LEVELS));
+	w->entries++;
+	w->moves++;
 }
 
 uint32_t perch_wheel_expire(struct perch_wheel *w, int64_t now_ns, uint32_t *ids, uint32_t max)
@@ -529,6 +565,7 @@ uint32_t perch_wheel_expire(struct perch_wheel *w, int64_t now_ns, uint32_t *ids
 	if (now > before) {
 		w->tick = now;
 		pace(w);
+		look_ahead(w);
 	}
 	return named;
 }
