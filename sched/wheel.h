@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * A lazily re-armed hierarchical timing wheel (Varghese and Lauck, 3 levels) for
- * dense u32 ids, one entry per id. The owner of an id keeps its real deadline; the wheel only
- * promises to name the id no earlier than what it was armed with, and then the owner looks. An id
- * armed beyond the horizon (2,047/2,048 of 2^31 ticks: 59 hours at the default grain) is named there.
+ * A lazily re-armed hierarchical timing wheel (Varghese and Lauck, 3 levels) for dense u32 ids,
+ * one entry per id. The owner of an id keeps its real deadline; the wheel only promises to name the
+ * id no earlier than what it was armed with, and then the owner looks. An id armed beyond the
+ * horizon (2,047/2,048 of 2^31 ticks: 59 hours at the default grain) is named there.
  *
  * Entries come down in step with time, so that no expire that follows another closely does much,
  * however many ids are queued.
@@ -38,8 +38,8 @@ void perch_wheel_arm(struct perch_wheel *w, uint32_t id, int64_t deadline_ns);
 uint32_t perch_wheel_expire(struct perch_wheel *w, int64_t now_ns, uint32_t *ids, uint32_t max);
 
 /* A time no later than the next id to be named: exact if it lies in the present's or the next block
- * of 1,024 ticks, else the time of the cascade that brings it near. An expire at that time moves on,
- * so a virtual clock may jump from next to next. INT64_MAX when nothing is queued. */
+ * of 1,024 ticks, else the time of the cascade that brings it near. An expire at that time moves
+ * on, so a virtual clock may jump from next to next. INT64_MAX when nothing is queued. */
 int64_t perch_wheel_next(const struct perch_wheel *w);
 
 /* Entries put into slots so far, by arms and on their way down: the wheel's work. */

@@ -131,13 +131,14 @@ static void many_come_down_in_step(void)
 	}
 	CU_ASSERT_EQUAL(got, IDS);
 	CU_ASSERT(most <= 3 * 31); /* a chunk from each level */
+	CU_ASSERT(perch_wheel_moves(w) >= 2 * IDS); /* in, and down at least once */
 	perch_wheel_close(w);
 }
 
 /* An id that is armed while older ones of its tick are on their way down is named after them. */
 static void late_comers_stand_behind(void)
 {
-	enum { SLOT = 256, BEGINS = 300 * SLOT, DUE = BEGINS + 7, OLD = 600, ALL = OLD + SLOT };
+	enum { SLOT = 1024, BEGINS = 300 * SLOT, DUE = BEGINS + 7, OLD = 600, ALL = OLD + SLOT };
 	struct perch_wheel *w = open_wheel(ALL);
 	uint32_t ids[ALL], i, got;
 	int64_t now;
