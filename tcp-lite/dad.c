@@ -93,15 +93,32 @@ static struct slot *find(const struct perch_net *net, unsigned ifidx, const stru
 	return NULL;
 }
 
+static void lose(struct perch_net *net, unsigned ifidx, unsigned i)
+{
+	net->dad->slots[ifidx][i].state = LOST;
+	net->addr_off[ifidx] |= 1U << i;
+}
+
+/* RFC 4862 section 5.4.5: the link-local address is made of the MAC address, so another interface
+ * has that, too. IPv6 stops here. */
+static void lose_family6(struct perch_net *net, unsigned ifidx)
+{
+	unsigned k;
+
+	for (k = 0; k < net->cfg.ifs[ifidx].n_addrs; k++)
+		if (!perch_ip_is_v4(&net->cfg.ifs[ifidx].addrs[k].ip))
+			lose(net, ifidx, k);
+}
+
 bool perch_dad_lost(struct perch_net *net, unsigned ifidx, const struct perch_ip *ip)
 {
 	unsigned i;
-	struct slot *s = find(net, ifidx, ip, &i);
 
-	if (!s)
+	if (!find(net, ifidx, ip, &i))
 		return false;
-	s->state = LOST;
-	net->addr_off[ifidx] |= 1U << i;
+	lose(net, ifidx, i);
+	if (i == PERCH_NET_ADDRS)
+		lose_family6(net, ifidx);
 	return true;
 }
 

@@ -11,7 +11,7 @@ size_t perch_dad_bytes(const struct perch_net_config *cfg);
 void perch_dad_init(struct perch_net *net, void *mem);
 
 /* Somebody else has ip, or wants it. True if we were still asking: then it is not ours any more,
- * until the net is opened again. */
+ * until the net is opened again; with the link-local address go all IPv6 ones of the interface. */
 bool perch_dad_lost(struct perch_net *net, unsigned ifidx, const struct perch_ip *ip);
 
 /* Are we asking for ip, so that what we say of it must not override what others know? */

@@ -779,6 +779,23 @@ static void dad_loses(void)
 	lab_close(&lab);
 }
 
+/* RFC 4862 section 5.4.5: whoever has our link-local address has our MAC address. */
+static void dad_link_local_stops_ip6(void)
+{
+	struct perch_ip src, far = packets_ip("fd00::2");
+
+	open_asking(PERCH_NET_DAD_OPTIMISTIC);
+	CU_ASSERT(perch_ip_source(lab.net, 0, &far, &src));
+	rx_dad_advert("fe80::ff:fe00:1");
+	CU_ASSERT_EQUAL(lab.net->drops[PERCH_DROP_nd_conflict], 1);
+	CU_ASSERT(!answers_ping(false));
+	CU_ASSERT(!perch_ip_source(lab.net, 0, &far, &src));
+	CU_ASSERT(answers_ping(true));
+	lab_pass(&lab, 10 * LAB_S);
+	CU_ASSERT(!answers_ping(false));
+	lab_close(&lab);
+}
+
 /* Nothing is said or answered before nobody has objected. */
 static void dad_strict(void)
 {
@@ -913,6 +930,7 @@ int main(int argc, char **argv)
 		{"nud: confirmed by progress", confirmed_by_progress},
 		{"dad: asks once", dad_asks_once},
 		{"dad: loses", dad_loses},
+		{"dad: link-local stops IPv6", dad_link_local_stops_ip6},
 		{"dad: strict", dad_strict},
 		{"dad: optimistic does not override", dad_optimistic_does_not_override},
 		{"arp: creates nothing unasked", arp_creates_nothing_unasked},
