@@ -71,6 +71,8 @@ size_t perch_terms_config(const struct perch_config *cfg, char *text, size_t n, 
 		{"backlog", cfg->backlog},
 		{"time_wait_ns", (uint64_t)cfg->time_wait_ns},
 		{"keepalive_ns", (uint64_t)cfg->keepalive_ns},
+		{"user_timeout_ns", (uint64_t)cfg->user_timeout_ns},
+		{"idle_cwnd", cfg->idle_cwnd},
 		{"until_idle_ns", (uint64_t)cfg->until_idle_ns},
 		{"drain_ns", (uint64_t)cfg->drain_ns},
 	};
