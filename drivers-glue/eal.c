@@ -9,13 +9,16 @@
 #include <glob.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <rte_alarm.h>
 #include <rte_dev.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -25,7 +28,7 @@
 
 #include "drivers-glue/crowd.h"
 
-enum { MAX_ARGS = 128, DEFAULT_NO_HUGE_MB = 512 };
+enum { MAX_ARGS = 128, DEFAULT_NO_HUGE_MB = 512, CLEAN_UP_S = 5 };
 
 struct eal_args {
 	int n;
@@ -322,9 +325,33 @@ static int init(struct eal_args *a, bool raw, char *why, size_t why_bytes)
 	return rc < 0 ? explain(error, said, why, why_bytes) : 0;
 }
 
+static struct {
+	pid_t pid; /* a child that exits has no EAL to end */
+	sem_t done;
+} end;
+
+static void clean_up_and_rest(void *arg)
+{
+	(void)arg;
+	rte_eal_cleanup();
+	sem_post(&end.done);
+	for (;;)
+		pause();
+}
+
+/* rte_eal_cleanup unmaps what EAL's interrupt thread still walks through, and does not end that
+ * thread first. So that thread does it, as the last that it does. */
 static void clean_up(void)
 {
-	rte_eal_cleanup();
+	struct timespec until;
+
+	if (getpid() != end.pid)
+		return;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += CLEAN_UP_S;
+	if (rte_eal_alarm_set(1, clean_up_and_rest, NULL) == 0)
+		while (sem_timedwait(&end.done, &until) < 0 && errno == EINTR)
+			; /* a signal */
 }
 
 static int first_start(const struct perch_eal_config *cfg, char *why, size_t why_bytes)
@@ -350,6 +377,8 @@ static int first_start(const struct perch_eal_config *cfg, char *why, size_t why
 	rc = init(&a, cfg->argc > 0, why, why_bytes);
 	if (rc < 0)
 		return rc;
+	end.pid = getpid();
+	sem_init(&end.done, 0, 0);
 	atexit(clean_up);
 	running = true;
 	return check_vdevs(&a, why, why_bytes);
