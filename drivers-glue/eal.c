@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <rte_alarm.h>
@@ -28,7 +27,7 @@
 
 #include "drivers-glue/crowd.h"
 
-enum { MAX_ARGS = 128, DEFAULT_NO_HUGE_MB = 512, CLEAN_UP_S = 5 };
+enum { MAX_ARGS = 128, DEFAULT_NO_HUGE_MB = 512, CLEAN_UP_MS = 5000 };
 
 struct eal_args {
 	int n;
@@ -343,15 +342,12 @@ static void clean_up_and_rest(void *arg)
  * thread first. So that thread does it, as the last that it does. */
 static void clean_up(void)
 {
-	struct timespec until;
+	int tries = CLEAN_UP_MS;
 
-	if (getpid() != end.pid)
+	if (getpid() != end.pid || rte_eal_alarm_set(1, clean_up_and_rest, NULL) < 0)
 		return;
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += CLEAN_UP_S;
-	if (rte_eal_alarm_set(1, clean_up_and_rest, NULL) == 0)
-		while (sem_timedwait(&end.done, &until) < 0 && errno == EINTR)
-			; /* a signal */
+	while (sem_trywait(&end.done) < 0 && tries-- > 0)
+		usleep(1000);
 }
 
 static int first_start(const struct perch_eal_config *cfg, char *why, size_t why_bytes)

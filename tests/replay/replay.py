@@ -663,7 +663,8 @@ def crossing_scene(lab):
 
 def crossing_killed(lab):
     """Several lcores until they are killed, in the middle of whatever they were at: the recording
-    has all that had left by then, in its order."""
+    has all that had left by then, in its order. Of the last burst of each lcore the order may be
+    missing, for it is written down after the port took it."""
     rec, live_pcap = lab.file("day.pcapng"), lab.file("live.pcap")
     crosser = BUILD / "tests/replay/crossing"
     with subprocess.Popen([crosser, crossing_scene(lab), rec]) as p:
@@ -676,7 +677,9 @@ def crossing_killed(lab):
     lived = [p for _, p in read_pcap(live_pcap, cut=True)]
     lab.replay(rec, app=("--", crosser))
     again = [p for _, p in lab.out()]
-    check(len(lived) > 4000 and again[:len(lived)] == lived, f"{len(again)} for {len(lived)}")
+    sure = len(lived) - 3 * 32
+    check(len(lived) > 4000 and again[:sure] == lived[:sure], f"{len(again)} for {len(lived)}")
+    check(set(lived) <= set(again), "packets are missing")
 
 
 def crossing(lab):
