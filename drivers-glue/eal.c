@@ -2,6 +2,8 @@
  * EAL is one per process, and so is what this file remembers of it: the one exception to the rule
  * that nothing below engine/ is global.
  */
+#define ALLOW_EXPERIMENTAL_API /* rte_intr_instance_alloc and its setters */
+
 #include "drivers-glue/eal.h"
 
 #include <errno.h>
@@ -14,20 +16,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <rte_alarm.h>
 #include <rte_dev.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_interrupts.h>
 #include <rte_lcore.h>
 #include <rte_log.h>
 
 #include "drivers-glue/crowd.h"
 
-enum { MAX_ARGS = 128, DEFAULT_NO_HUGE_MB = 512, CLEAN_UP_MS = 5000 };
+enum { MAX_ARGS = 128, DEFAULT_NO_HUGE_MB = 512, REST_MS = 2000 };
 
 struct eal_args {
 	int n;
@@ -326,28 +329,41 @@ static int init(struct eal_args *a, bool raw, char *why, size_t why_bytes)
 
 static struct {
 	pid_t pid; /* a child that exits has no EAL to end */
-	sem_t done;
+	sem_t resting;
 } end;
 
-static void clean_up_and_rest(void *arg)
+static void rest(void *arg)
 {
 	(void)arg;
-	rte_eal_cleanup();
-	sem_post(&end.done);
+	sem_post(&end.resting);
 	for (;;)
 		pause();
 }
 
+/* An event of our own, in whose callback EAL's interrupt thread stays. */
+static bool stop_interrupts(void)
+{
+	struct rte_intr_handle *h = rte_intr_instance_alloc(RTE_INTR_INSTANCE_F_PRIVATE);
+	int fd = eventfd(1, EFD_CLOEXEC), tries = REST_MS;
+
+	if (h == NULL || fd < 0 || rte_intr_fd_set(h, fd) < 0 ||
+	    rte_intr_type_set(h, RTE_INTR_HANDLE_EXT) < 0 ||
+	    rte_intr_callback_register(h, rest, NULL) < 0)
+		return false;
+	while (sem_trywait(&end.resting) < 0)
+		if (tries-- == 0)
+			return false;
+		else
+			usleep(1000);
+	return true;
+}
+
 /* rte_eal_cleanup unmaps what EAL's interrupt thread still walks through, and does not end that
- * thread first. So that thread does it, as the last that it does. */
+ * thread first. */
 static void clean_up(void)
 {
-	int tries = CLEAN_UP_MS;
-
-	if (getpid() != end.pid || rte_eal_alarm_set(1, clean_up_and_rest, NULL) < 0)
-		return;
-	while (sem_trywait(&end.done) < 0 && tries-- > 0)
-		usleep(1000);
+	if (getpid() == end.pid && stop_interrupts())
+		rte_eal_cleanup();
 }
 
 static int first_start(const struct perch_eal_config *cfg, char *why, size_t why_bytes)
@@ -374,7 +390,7 @@ static int first_start(const struct perch_eal_config *cfg, char *why, size_t why
 	if (rc < 0)
 		return rc;
 	end.pid = getpid();
-	sem_init(&end.done, 0, 0);
+	sem_init(&end.resting, 0, 0);
 	atexit(clean_up);
 	running = true;
 	return check_vdevs(&a, why, why_bytes);
