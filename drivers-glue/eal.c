@@ -350,11 +350,9 @@ static bool stop_interrupts(void)
 	    rte_intr_type_set(h, RTE_INTR_HANDLE_EXT) < 0 ||
 	    rte_intr_callback_register(h, rest, NULL) < 0)
 		return false;
-	while (sem_trywait(&end.resting) < 0)
+	for (; sem_trywait(&end.resting) < 0; usleep(1000))
 		if (tries-- == 0)
 			return false;
-		else
-			usleep(1000);
 	return true;
 }
 

@@ -397,22 +397,19 @@ static int wait_writable(struct perch_lcore *l, struct perch_tcb *t, int64_t n, 
 	return rc == -ETIMEDOUT && l->now_ns < deadline_ns ? 0 : rc;
 }
 
-int64_t perch_write(struct perch_conn *c, const void *data, size_t len, int64_t deadline_ns)
+/* Queue all of it, by a copy or, if there is a loan, as it lies in that. */
+static int64_t send_whole(struct perch_lcore *l, struct perch_tcb *t,
+	const struct perch_tcp_loan *loan, const uint8_t *from, size_t len, int64_t deadline_ns)
 {
-	struct perch_lcore *l = perch_lcore_self;
-	struct perch_tcb *t = tcb_of(c);
-	const uint8_t *from = data;
+	uint32_t piece;
 	size_t done = 0;
 	int64_t n;
 	int rc;
 
-	if (is_gone(t))
-		return -EBADF;
-	if (send_on(l, t, data, len))
-		return (int64_t)len;
 	for (;;) {
-		n = perch_tcp_write(l->net, t, from + done,
-			(uint32_t)RTE_MIN(len - done, (size_t)UINT32_MAX));
+		piece = (uint32_t)RTE_MIN(len - done, (size_t)UINT32_MAX);
+		n = loan ? perch_tcp_lend(l->net, t, loan, from + done, piece)
+			 : perch_tcp_write(l->net, t, from + done, piece);
 		done += n > 0 ? (size_t)n : 0;
 		if (done == len && n >= 0)
 			return (int64_t)len;
@@ -422,30 +419,29 @@ int64_t perch_write(struct perch_conn *c, const void *data, size_t len, int64_t 
 	}
 }
 
-int64_t perch_lend(struct perch_conn *c, struct perch_memory *m, size_t offset, size_t len,
-	int64_t deadline_ns)
+int64_t perch_write(struct perch_conn *c, const void *data, size_t len, int64_t deadline_ns)
 {
 	struct perch_lcore *l = perch_lcore_self;
 	struct perch_tcb *t = tcb_of(c);
-	size_t done = 0;
-	int64_t n;
-	int rc;
+
+	if (is_gone(t))
+		return -EBADF;
+	if (send_on(l, t, data, len))
+		return (int64_t)len;
+	return send_whole(l, t, NULL, data, len, deadline_ns);
+}
+
+int64_t perch_lend(struct perch_conn *c, struct perch_memory *m, size_t offset, size_t len,
+	int64_t deadline_ns)
+{
+	struct perch_tcb *t = tcb_of(c);
 
 	if (is_gone(t))
 		return -EBADF;
 	if (offset > m->bytes || len > m->bytes - offset)
 		return -EINVAL;
-	for (;;) {
-		n = perch_tcp_lend(l->net, t, &m->loan,
-			(const uint8_t *)m->loan.data + offset + done,
-			(uint32_t)RTE_MIN(len - done, (size_t)UINT32_MAX));
-		done += n > 0 ? (size_t)n : 0;
-		if (done == len && n >= 0)
-			return (int64_t)len;
-		rc = wait_writable(l, t, n, deadline_ns);
-		if (rc < 0)
-			return rc;
-	}
+	return send_whole(perch_lcore_self, t, &m->loan,
+		(const uint8_t *)m->loan.data + offset, len, deadline_ns);
 }
 
 int perch_wait_acked(struct perch_conn *c, size_t left, int64_t deadline_ns)

@@ -20,6 +20,9 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tests"))
+from sources import copy_to  # noqa: E402
+
 LIST = ROOT / "tests/bench/mutants.txt"
 SCRIPT_LIST = ROOT / "tests/bench/script_mutants.txt"
 CPU_SECONDS, FILE_BYTES = 20, 256 << 20  # the memory of a test is a file, too
@@ -75,13 +78,7 @@ class Tree:
     def __init__(self, folder):
         self.dir = pathlib.Path(folder)
         self.build = self.dir / "build"
-        files = subprocess.run(["git", "-C", ROOT, "ls-files", "-z", "-co", "--exclude-standard"],
-                               check=True, capture_output=True).stdout.decode().split("\0")
-        for f in filter(None, files):
-            to = self.dir / f
-            to.parent.mkdir(parents=True, exist_ok=True)
-            if (ROOT / f).exists():
-                shutil.copyfile(ROOT / f, to)
+        copy_to(self.dir)
         self.share_library()
         subprocess.run(["meson", "setup", "-Dwerror=false", "-Doptimization=0", self.build,
                         self.dir], check=True, stdout=subprocess.DEVNULL)

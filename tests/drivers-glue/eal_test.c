@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * The EAL starts once, shares itself, says what is wrong, and leaves the process as it was.
  */
+#define ALLOW_EXPERIMENTAL_API /* rte_intr_instance_alloc and its setters */
+
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rte_ethdev.h>
+#include <rte_interrupts.h>
 #include <rte_lcore.h>
 
 #include "drivers-glue/eal.h"
@@ -213,10 +219,70 @@ static void threads_get_an_lcore_id(void)
 	CU_ASSERT_NOT_EQUAL(rte_lcore_id(), LCORE_ID_ANY);
 }
 
+/* ---- the end -------------------------------------------------------------------------------- */
+
+static void look_away(void *arg)
+{
+	(void)arg;
+}
+
+/* An event that nobody takes keeps the interrupt thread walking through its sources. */
+static bool never_quiet(void)
+{
+	struct rte_intr_handle *h = rte_intr_instance_alloc(RTE_INTR_INSTANCE_F_SHARED);
+
+	return h != NULL && rte_intr_fd_set(h, eventfd(1, 0)) == 0 &&
+		rte_intr_type_set(h, RTE_INTR_HANDLE_EXT) == 0 &&
+		rte_intr_callback_register(h, look_away, NULL) == 0;
+}
+
+/* Ends by exit, and so does, before it, a child that has no interrupt thread. */
+static void end_by_exit(void)
+{
+	int status = 1;
+	pid_t pid;
+
+	if (perch_eal_start(&plain, why, sizeof(why)) < 0 || !never_quiet())
+		_exit(1);
+	pid = fork();
+	if (pid == 0)
+		exit(0);
+	waitpid(pid, &status, 0);
+	exit(status == 0 ? 0 : 2);
+}
+
+static double now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* EAL is cleaned up at exit, under the feet of nobody and without waiting for anybody. */
+static void ends_while_interrupts_come(void)
+{
+	double start;
+	int status = 1, i;
+	pid_t pid;
+
+	for (i = 0; i < 10; i++) {
+		fflush(stdout);
+		start = now_s();
+		pid = fork();
+		if (pid == 0)
+			end_by_exit();
+		waitpid(pid, &status, 0);
+		CU_ASSERT_EQUAL(status, 0);
+		CU_ASSERT(now_s() - start < 2);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct suite_case cases[] = {
 		{"leaves_the_process_alone", leaves_the_process_alone}, /* before EAL runs */
+		{"ends_while_interrupts_come", ends_while_interrupts_come}, /* too */
 		{"says_what_is_wrong", says_what_is_wrong},
 		{"second_start_adds_devices", second_start_adds_devices},
 		{"threads_get_an_lcore_id", threads_get_an_lcore_id},

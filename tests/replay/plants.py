@@ -10,13 +10,15 @@ Exit status 0: every case was seen to fail at least once."""
 import argparse
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+sys.path.append(str(HERE.parent))
+from sources import copy_to  # noqa: E402
+
 TARGETS = ("perch-replay", "perch-pcapdiff", "perch-echo", "perch-ping", "perch-load", "perch-feed",
            "perch-gateway", "controlled", "crasher", "crossing", "joiner", "twin", "vouched",
            "fuzz_recording")
@@ -68,14 +70,7 @@ class Tree:
     def __init__(self, folder):
         self.dir = pathlib.Path(folder)
         self.build = self.dir / "build"
-        files = subprocess.run(["git", "-C", ROOT, "ls-files", "-z", "-co", "--exclude-standard"],
-                               check=True, capture_output=True).stdout.decode().split("\0")
-        for f in filter(None, files):
-            to = self.dir / f
-            to.parent.mkdir(parents=True, exist_ok=True)
-            if (ROOT / f).exists() and not (to.exists() and to.read_bytes() ==
-                                            (ROOT / f).read_bytes()):
-                shutil.copy(ROOT / f, to)
+        copy_to(self.dir)
         if not self.build.exists():
             subprocess.run(["meson", "setup", "-Dwerror=false", "-Doptimization=0", self.build,
                             self.dir], check=True, stdout=subprocess.DEVNULL)
