@@ -113,9 +113,10 @@ def peer_server(command):
 
 
 def resident_mb(process):
-    """What the process holds of memory now, huge pages apart."""
+    """What the process holds of memory now, huge pages apart; nothing if it has just died."""
     text = pathlib.Path(f"/proc/{process.pid}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+)", text).group(1)) / 1024
+    kb = re.search(r"VmRSS:\s+(\d+)", text)
+    return int(kb.group(1)) / 1024 if kb else 0
 
 
 def on_memif(folder, begin, *options, seconds, server_options=(), wire_options=None, **kw):
