@@ -23,7 +23,7 @@ def case(f):
 
 
 class App:
-    """One of the two, on one end of a memif whose rings hold what comes while the machine pauses."""
+    """One of the two, on a memif whose rings hold what comes while the machine pauses."""
 
     def __init__(self, where, name, server, own, *args):
         role = "server" if server else "client,mac=02:00:00:00:99:01"
@@ -33,7 +33,8 @@ class App:
             self.process = subprocess.Popen(
                 [BUILD / "apps" / name, "--no-huge", "-m", "256", "--no-pci", "-l", "0",
                  "--file-prefix", f"{name}-{os.getpid()}", "--vdev",
-                 f"net_memif0,role={role},id=0,rsize=14,socket-abstract=no,socket={where}/memif",
+                 f"net_memif0,role={role},id=0,rsize=14,socket-abstract=no,"
+                 f"socket={where}/memif",
                  "--", "--ip", own, "--idle", "backoff", "--dump", self.dump, *map(str, args)],
                 stdout=out, stderr=subprocess.STDOUT)
 
