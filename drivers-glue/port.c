@@ -289,6 +289,8 @@ static int configure(struct perch_port *p, const struct perch_port_config *cfg, 
 		rc = start(p, why, why_bytes);
 	if (rc == 0)
 		spread_reta(p, dev.reta_size);
+	if (rc == 0 && strcmp(dev.driver_name, "net_tap") == 0)
+		perch_tap_poll(p, dev.if_index);
 	if (rc == 0 && cfg->promiscuous)
 		rte_eth_promiscuous_enable(p->id);
 	return rc;
@@ -349,7 +351,7 @@ int perch_port_open(struct perch_port **out, const struct perch_port_config *cfg
 		perch_port_close(p);
 		return rc;
 	}
-	p->detour = p->steer || p->replay;
+	p->detour = p->steer || p->replay || p->ring_tap;
 	*out = p;
 	return 0;
 }
@@ -557,6 +559,8 @@ uint16_t perch_port_poll(struct perch_port *p, unsigned queue, struct rte_mbuf *
 {
 	if (p->replay)
 		return perch_replay_rx(p->replay, p->pools[queue], pkts, n, learn);
+	if (p->ring_tap)
+		p->ring_tap(p->tap_signal);
 	return rte_eth_rx_burst(p->id, (uint16_t)queue, pkts, n);
 }
 

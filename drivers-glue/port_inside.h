@@ -17,15 +17,19 @@ enum port_limits {
 	RETA_ENTRIES = 512,
 };
 
+typedef void (*perch_tap_ring_fn)(int signal);
+
 struct perch_steer; /* what several lcores need beside their queues */
 
 struct perch_port {
 	uint16_t id, lcores, hw_queues;
 	bool copy_shared; /* its reader gets the very mbuf: net_ring */
 	bool prepare;     /* what it is to cut must pass rte_eth_tx_prepare */
-	bool detour; /* not simply the device's queue: there are steer or replay */
+	bool detour; /* not simply the device's queue: there are steer, replay or ring_tap */
 	struct perch_steer *steer; /* NULL with one lcore */
 	struct perch_replay *replay; /* NULL with a device */
+	perch_tap_ring_fn ring_tap; /* called before a burst, or net_tap does not look; NULL: others */
+	int tap_signal; /* its argument */
 	struct rte_mempool *pools[PORT_MAX_LCORES];
 	uint8_t rss_key[RSS_KEY_BYTES];
 	uint16_t reta_size; /* 0: hash modulo lcores */
@@ -49,6 +53,9 @@ uint16_t perch_port_send(
 uint32_t perch_offloads_choose(
 	const struct rte_eth_dev_info *dev, struct rte_eth_conf *conf, bool soft);
 bool perch_is_nic(const char *driver);
+
+/* tap.c: from now on the tap is polled, as long as ring_tap is called. */
+void perch_tap_poll(struct perch_port *p, unsigned if_index);
 
 /* steer.c */
 int perch_steer_open(struct perch_port *p, int node);
