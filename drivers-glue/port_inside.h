@@ -28,7 +28,7 @@ struct perch_port {
 	bool detour; /* not simply the device's queue: there are steer, replay or ring_tap */
 	struct perch_steer *steer; /* NULL with one lcore */
 	struct perch_replay *replay; /* NULL with a device */
-	perch_tap_ring_fn ring_tap; /* called before a burst, or net_tap does not look; NULL: others */
+	perch_tap_ring_fn ring_tap; /* before a burst, else net_tap does not look; or NULL */
 	int tap_signal; /* its argument */
 	struct rte_mempool *pools[PORT_MAX_LCORES];
 	uint8_t rss_key[RSS_KEY_BYTES];
