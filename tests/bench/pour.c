@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * One stream, one way: dials, writes so many bytes as fast as they go, shuts down and waits for the
- * peer's end. The sender of impaired.py.
+ * One stream, one way: dials, writes so many bytes, the n-th of which is n modulo 251, as fast as
+ * they go, shuts down and waits for the peer's end. impaired.py and interop tests let it send.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 #include "apps/args.h"
 
-enum { CHUNK = 65536 };
+enum { CYCLE = 251, CHUNK = 65536 };
 
 struct pour {
 	struct perch_addr to;
@@ -17,14 +17,21 @@ struct pour {
 	int64_t error; /* a negative errno */
 };
 
-static int64_t send_all(struct perch_conn *c, uint64_t left)
+static int64_t send_all(struct perch_conn *c, uint64_t bytes)
 {
-	static const uint8_t chunk[CHUNK];
-	int64_t n = 0;
+	static uint8_t cycles[CHUNK + CYCLE];
+	uint64_t done, n;
+	int64_t rc;
 
-	for (; left > 0 && n >= 0; left -= n > 0 ? (uint64_t)n : 0)
-		n = perch_write(c, chunk, left < CHUNK ? left : CHUNK, PERCH_FOREVER);
-	return n < 0 ? n : 0;
+	for (n = 0; n < sizeof(cycles); n++)
+		cycles[n] = (uint8_t)(n % CYCLE);
+	for (done = 0; done < bytes; done += (uint64_t)rc) {
+		n = bytes - done < CHUNK ? bytes - done : CHUNK;
+		rc = perch_write(c, cycles + done % CYCLE, n, PERCH_FOREVER);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
 }
 
 static void pour(void *arg)

@@ -124,20 +124,25 @@ def pour(host, port, size, cc):
     return s.recv(1) == b""
 
 
-def sink(port):
-    """Take one stream and say how long it took, from its first byte to its last."""
+def sink(port, check=""):
+    """Take one stream and say how long it took, from its first byte to its last; with `check`, also
+    whether it is that of tests/bench/pour.c, and it must not pause for ten seconds."""
+    want = bytes(i % 251 for i in range((1 << 18) + 251))
     listener = socket.create_server(("::", int(port)), family=socket.AF_INET6, dualstack_ipv6=True)
     print("serving", flush=True)
     s, _ = listener.accept()
-    s.settimeout(60)
+    s.settimeout(10 if check else 60)
     buf = bytearray(1 << 18)
-    n, start, end = 0, None, 0.0
+    n, start, end, right = 0, None, 0.0, True
     while part := s.recv_into(buf):
         end = time.monotonic()
         start = start or end
+        if check:
+            right = right and buf[:part] == want[n % 251:n % 251 + part]
         n += part
-    print(f"{n} bytes in {end - start:.6f} s", flush=True)
-    return True
+    verdict = ", all of them right" if right else ", some of them wrong"
+    print(f"{n} bytes in {end - start:.6f} s{verdict if check else ''}", flush=True)
+    return right
 
 
 def half_close(host, port):

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""perch against Linux, over virtual links in network namespaces: interop.py [PART OF A NAME]."""
+"""perch against Linux, over virtual links in network namespaces."""
+import argparse
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -13,12 +15,13 @@ import tempfile
 import time
 import traceback
 
-from lab import BUILD, LINUX4, LINUX6, PERCH4, PERCH6, Lab, Skip, app, wait_until
+from lab import BUILD, LINUX4, LINUX6, PERCH4, PERCH6, Lab, Skip, app, memory_args, wait_until
 from peer import checksum
 
 CLIENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "client.py")
 BAD_LINK = {"loss": 0.01, "reorder": 0.02, "dup": 0.005, "corrupt": 0.002, "seed": 7}
 SIZE, SIZE_BAD = 100_000_000, 10_000_000
+WHOLE, SEED = False, 11
 CASES = {}
 
 
@@ -226,33 +229,75 @@ def bad_link_delay():
         stop_clean(echo)
 
 
+# ---- the matrix of bad links: loss, delay, and what else happens to frames -----------------------
 # Through the same wire with the same seed, tests/bench/impaired.py measures the goodput.
-IMPAIRED = (
-    {"loss": 0.001}, {"loss": 0.01}, {"loss": 0.05}, {"reorder": 0.05}, {"dup": 0.02},
-    {"corrupt": 0.01}, {"delay_us": 1000}, {"delay_us": 50000}, {"loss": 0.01, "delay_us": 1000},
-    {"loss": 0.01, "delay_us": 50000},
-    {"loss": 0.01, "reorder": 0.02, "dup": 0.01, "corrupt": 0.005},
-    {"loss": 0.02, "reorder": 0.05, "dup": 0.01, "delay_us": 1000, "jitter_us": 500})
+
+LOSSES, DELAYS_US = (0, 0.001, 0.01, 0.05), (0, 1000, 50000)
+DISORDERS = (
+    {}, {"reorder": 0.05}, {"dup": 0.02}, {"corrupt": 0.01},
+    {"reorder": 0.05, "dup": 0.02, "corrupt": 0.01, "truncate": 0.002, "jitter_us": 500})
+CELLS_AT_ONCE = 3  # most of them wait for the wire
 
 
-def impaired(habits, host):
-    size = 400_000 if habits.get("delay_us", 0) > 10000 else 3_000_000
-    with Lab() as lab:
-        lab.join(seed=11, **habits)
-        echo = lab.echo()
-        client(lab, "bulk", host, 7, size)
-        counters = stop_clean(echo)
-        assert counters["tcp_bytes_in"] == size, counters
+def linux_asks(lab, host, size):
+    """Linux sends, perch-echo sends it back, both at once."""
+    echo = lab.echo()
+    client(lab, "bulk", host, 7, size)
+    counters = stop_clean(echo)
+    assert counters["tcp_bytes_in"] == size, counters
+
+
+def perch_asks(lab, host, size):
+    """The same the other way round. perch-ping waits for no byte longer than ten seconds."""
+    linux_server(lab)
+    lab.ping_from_perch("--bulk", str(size), "--profile", "wan",
+                        LINUX6 if host == PERCH6 else LINUX4, "7")
+
+
+def perch_pours(lab, host, size):
+    """One way: all that comes back are ACKs."""
+    sink = lab.start("linux", sys.executable, CLIENT, "sink", "9", "check")
+    sink.wait_for("serving")
+    lab.start("perch", os.path.join(BUILD, "tests/bench/pour"), "--no-pci",
+              *memory_args(f"pour-{lab.id}"), "-l", "0", "--vdev", "net_af_packet0,iface=p0", "--",
+              "--ip", PERCH4 + "/24", "--ip6", PERCH6 + "/64", "--idle", "backoff", "--bytes",
+              str(size), LINUX6 if host == PERCH6 else LINUX4, "9")
+    sink.wait_for(f"{size} bytes in", 120)
+    assert "all of them right" in sink.text(), sink.text()
+
+
+def cell(habits, host, how, seed):
+    """Byte for byte, and never silent for ten seconds. What went wrong, or None."""
+    size = 400_000 if habits["delay_us"] > 10000 else 3_000_000
+    try:
+        with Lab() as lab:
+            lab.join(seed=seed, **habits)
+            how(lab, host, size)
+    except (AssertionError, subprocess.SubprocessError) as e:
+        return f"{how.__name__} over {host}, wire {habits} seed {seed}: {e}"
+    return None
+
+
+def impaired(cells):
+    """Each cell by each way of using a link; a part of them by one way each."""
+    ways = (linux_asks, perch_asks, perch_pours)
+    every = [(habits, (PERCH4, PERCH6)[(i + j) % 2], how, SEED)
+             for i, habits in enumerate(cells) for j, how in enumerate(ways)
+             if WHOLE or i % 3 == j]
+    with concurrent.futures.ThreadPoolExecutor(CELLS_AT_ONCE) as pool:
+        faults = [f for f in pool.map(lambda c: cell(*c), every) if f]
+    print(f"  {len(every)} cells, {len(faults)} failed")
+    assert not faults, "\n".join(faults)
 
 
 @case
 def impaired_links():
-    """Byte for byte, and never silent for ten seconds, whatever the wire does."""
-    for i, habits in enumerate(IMPAIRED):
-        try:
-            impaired(habits, (PERCH4, PERCH6)[i % 2])
-        except AssertionError as e:
-            raise AssertionError(f"{habits}: {e}") from None
+    """Whatever the wire does. --whole: all there is; else each pair of loss and delay, and the
+    worst."""
+    cells = [({"loss": loss, "delay_us": delay, **more}, k == (i + 2 * j) % len(DISORDERS))
+             for i, loss in enumerate(LOSSES) for j, delay in enumerate(DELAYS_US)
+             for k, more in enumerate(DISORDERS)]
+    impaired([c for n, (c, chosen) in enumerate(cells) if WHOLE or chosen or n == len(cells) - 1])
 
 
 def lcores(layout):
@@ -633,4 +678,10 @@ def main(only):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else ""))
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("only", nargs="?", default="", help="part of a name")
+    options.add_argument("--whole", action="store_true", help="every cell of the bad links")
+    options.add_argument("--seed", type=int, default=SEED, help="of their wires")
+    chosen = options.parse_args()
+    WHOLE, SEED = chosen.whole, chosen.seed
+    sys.exit(main(chosen.only))

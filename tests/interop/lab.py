@@ -3,6 +3,7 @@
 
 Everything made here has a name of its own and goes when the Lab does, also after a failure.
 """
+import itertools
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ import time
 BUILD = os.environ.get("PERCH_BUILD_DIR", "build")
 PERCH4, PERCH6 = "10.99.0.2", "fd00:99::2"
 LINUX4, LINUX6 = "10.99.0.1", "fd00:99::1"
+NUMBERS = itertools.count()
 FEATURES = "tx off rx off gso off gro off tso off".split()
 
 
@@ -87,7 +89,7 @@ class Lab:
     def __init__(self):
         if os.geteuid() != 0:
             raise Skip("needs root")
-        self.id = f"{os.getpid():x}{time.monotonic_ns() % 4096:x}"
+        self.id = f"{os.getpid():x}-{next(NUMBERS)}"
         self.tmp = tempfile.TemporaryDirectory(prefix="perch-lab-")
         self.dir = self.tmp.name
         self.names, self.programs = [], []
