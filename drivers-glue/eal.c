@@ -345,10 +345,12 @@ static bool stop_interrupts(void)
 {
 	struct rte_intr_handle *h = rte_intr_instance_alloc(RTE_INTR_INSTANCE_F_PRIVATE);
 	int fd = eventfd(1, EFD_CLOEXEC), tries = REST_MS;
+	bool registered = h && fd >= 0 && rte_intr_fd_set(h, fd) == 0 &&
+		rte_intr_type_set(h, RTE_INTR_HANDLE_EXT) == 0 &&
+		rte_intr_callback_register(h, rest, NULL) == 0;
 
-	if (h == NULL || fd < 0 || rte_intr_fd_set(h, fd) < 0 ||
-	    rte_intr_type_set(h, RTE_INTR_HANDLE_EXT) < 0 ||
-	    rte_intr_callback_register(h, rest, NULL) < 0)
+	rte_intr_instance_free(h); /* EAL keeps a copy */
+	if (!registered)
 		return false;
 	for (; sem_trywait(&end.resting) < 0; usleep(1000))
 		if (tries-- == 0)
