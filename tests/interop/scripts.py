@@ -6,7 +6,6 @@ usage: scripts.py INTERFACE PART-OF-A-NAME OWN4 OWN6 PEER4 PEER6
 Each has a bug that it must notice: tests/bench/script_mutants.txt, mutants.py --scripts.
 Ports of the service: 7 echoes, 8 echoes once and closes first, 9 dials whom it is told to.
 """
-import random
 import socket
 import sys
 
@@ -97,7 +96,7 @@ def simultaneous_open(conn):
     """RFC 9293 figure 7: the service dials us, and our SYN crosses its own."""
     ask, them = conn(port=9), None
     ask.open()
-    lport = random.randrange(20000, 60000)
+    lport = next(ask.link.ports)
     own = ask.link.own[ask.family]
     text = socket.inet_ntop(socket.AF_INET if len(own) == 4 else socket.AF_INET6, own)
     ask.tx("PA", seq=1, ack=1, data=f"{text} {lport}\n".encode())
