@@ -296,8 +296,8 @@ static bool reserve(struct load *l)
 	uint64_t i;
 	unsigned k;
 
-	while (l->due_mask + 1u < l->depth)
-		l->due_mask = 2 * l->due_mask + 1;
+	while (l->ring_mask + 1u < l->depth)
+		l->ring_mask = 2 * l->ring_mask + 1;
 	l->workers = calloc(l->n_workers, sizeof(*l->workers));
 	l->out = make_out(l);
 	if (!l->workers || !l->out)
@@ -315,10 +315,10 @@ static bool reserve(struct load *l)
 		for (i = w->conns - w->hot; i < w->conns; i++) {
 			struct load_job *j = &w->jobs[i];
 
-			j->due_ns = &j->only_due_ns;
+			j->ring = &j->only_slot;
 			if (l->depth > 1)
-				j->due_ns = calloc(l->due_mask + 1u, sizeof(int64_t));
-			if (!j->due_ns)
+				j->ring = calloc(l->ring_mask + 1u, sizeof(int64_t));
+			if (!j->ring)
 				return false;
 		}
 	}
@@ -332,7 +332,7 @@ static void give_back(struct load *l)
 
 	for (k = 0; l->workers && k < l->n_workers; k++) {
 		for (i = 0; l->workers[k].jobs && i < l->workers[k].conns && l->depth > 1; i++)
-			free(l->workers[k].jobs[i].due_ns);
+			free(l->workers[k].jobs[i].ring);
 		free(l->workers[k].jobs);
 	}
 	free(l->workers);

@@ -29,7 +29,7 @@ struct load { /* what was asked for; constant while the engine runs, but for wha
 	uint32_t n_from;
 	uint64_t conns, hot, size, reply, depth, rate, duration_s, warm_up_s, time_wait_ms;
 	uint64_t connect, udp, bulk, send, receive, lend, check, json, quiet;
-	uint32_t due_mask;      /* a job's ring of times has one slot more: a power of two */
+	uint32_t ring_mask;     /* a job's ring has one slot more: a power of two */
 	uint8_t *out;           /* depth messages in a row: what is sent; one-way, the pattern */
 	struct perch_memory *memory; /* the same, to be lent; NULL: it is copied */
 	_Atomic unsigned working; /* lcores that have not finished */
@@ -76,8 +76,8 @@ struct load_job {
 	uint32_t head, tail;     /* requests begun and finished, modulo 2^32 */
 	uint64_t got;            /* bytes of the reply that is coming in; one-way: so far */
 	uint32_t number;
-	int64_t *due_ns;         /* a ring: when each request in flight was due */
-	int64_t only_due_ns;     /* that ring, if depth is 1 */
+	int64_t *ring;           /* when each request in flight was due; UDP: which are out */
+	int64_t only_slot;       /* that ring, if depth is 1 */
 	uint64_t unused;
 };
 _Static_assert(sizeof(struct load_job) == 64, "one cache line");

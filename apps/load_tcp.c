@@ -16,7 +16,7 @@ bool load_tcp_send(struct load_job *j, int64_t due_ns)
 
 	if (!j->conn || j->head - j->tail >= l->depth)
 		return false;
-	j->due_ns[j->head++ & l->due_mask] = due_ns;
+	j->ring[j->head++ & l->ring_mask] = due_ns;
 	/* The send buffer has room for `depth` of them: this does not park. */
 	return perch_write(j->conn, l->out, l->size, PERCH_FOREVER) > 0;
 }
@@ -30,7 +30,7 @@ static bool fill_up(struct load_job *j)
 	uint64_t i;
 
 	for (i = 0; i < n; i++)
-		j->due_ns[j->head++ & l->due_mask] = now_ns;
+		j->ring[j->head++ & l->ring_mask] = now_ns;
 	return n == 0 || perch_write(j->conn, l->out, n * l->size, PERCH_FOREVER) > 0;
 }
 
@@ -54,7 +54,7 @@ static void take(struct load_job *j, const uint8_t *data, uint64_t len)
 	if (l->check)
 		w->wrong += differences(l, j->got, data, len);
 	for (j->got += len; j->got >= l->reply && j->tail != j->head; j->got -= l->reply)
-		load_answered(w, j->due_ns[j->tail++ & l->due_mask], l->reply);
+		load_answered(w, j->ring[j->tail++ & l->ring_mask], l->reply);
 }
 
 /* An echo came alone and whole: it is the next request, as it lies, without a copy. */
@@ -65,8 +65,8 @@ static bool send_back(struct load_job *j, struct perch_bytes b)
 	if ((uint64_t)b.len != l->size || l->size != l->reply || j->got > 0 ||
 		j->tail == j->head || memcmp(b.data, l->out, l->size) != 0)
 		return false;
-	load_answered(j->worker, j->due_ns[j->tail++ & l->due_mask], l->reply);
-	j->due_ns[j->head++ & l->due_mask] = perch_now();
+	load_answered(j->worker, j->ring[j->tail++ & l->ring_mask], l->reply);
+	j->ring[j->head++ & l->ring_mask] = perch_now();
 	return perch_write(j->conn, b.data, l->size, PERCH_FOREVER) > 0;
 }
 

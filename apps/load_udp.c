@@ -8,12 +8,28 @@
 #include "apps/load.h"
 
 /* So long after the last answer, those still out are given up. */
-#define PATIENCE_NS INT64_C(100000000)
+#define PATIENCE_NS INT64_C(500000000)
+
+#define NOT_OUT (-1) /* in a job's ring, which holds the numbers of those that are out */
 
 struct stamp { /* how each datagram begins */
 	uint32_t job, number;
 	int64_t due_ns;
 };
+
+static int64_t *slot(const struct load_job *j, uint32_t number)
+{
+	return &j->ring[number & j->worker->load->ring_mask];
+}
+
+static void give_up(struct load_job *j, int64_t *out)
+{
+	if (*out == NOT_OUT)
+		return;
+	*out = NOT_OUT;
+	j->tail++;
+	j->worker->lost += j->worker->phase == LOAD_MEASURES;
+}
 
 bool load_udp_send(struct load_job *j, int64_t due_ns)
 {
@@ -27,11 +43,14 @@ bool load_udp_send(struct load_job *j, int64_t due_ns)
 	memcpy(message, l->out, l->size);
 	memcpy(message, &stamp, sizeof(stamp));
 	rc = perch_send(j->udp, &l->to, message, l->size);
-	if (rc < 0)
+	if (rc < 0) {
 		load_failed(j->worker, rc);
-	else
-		j->head++;
-	return rc == 0;
+		return false;
+	}
+	give_up(j, slot(j, j->head)); /* a whole ring of later ones has overtaken it */
+	*slot(j, j->head) = j->head;
+	j->head++;
+	return true;
 }
 
 static bool is_answer(struct load_job *j, const struct perch_datagram *d, struct stamp *stamp)
@@ -39,7 +58,7 @@ static bool is_answer(struct load_job *j, const struct perch_datagram *d, struct
 	if (d->len < sizeof(*stamp))
 		return false;
 	memcpy(stamp, d->data, sizeof(*stamp));
-	return stamp->job == j->number && j->head - stamp->number <= j->worker->load->depth;
+	return stamp->job == j->number && *slot(j, stamp->number) == stamp->number;
 }
 
 void load_udp(struct load_job *j)
@@ -48,18 +67,22 @@ void load_udp(struct load_job *j)
 	bool closed_loop = w->interval_ns == 0;
 	struct perch_datagram d;
 	struct stamp stamp;
+	uint32_t i;
 	int rc;
 
+	for (i = 0; i <= w->load->ring_mask; i++)
+		j->ring[i] = NOT_OUT;
 	for (;;) {
 		while (closed_loop && load_udp_send(j, perch_now()))
 			;
 		rc = perch_recv(j->udp, &d, perch_now() + PATIENCE_NS);
 		if (rc == -ETIMEDOUT) {
-			w->lost += j->head - j->tail;
-			j->tail = j->head;
+			for (i = 0; i <= w->load->ring_mask; i++)
+				give_up(j, &j->ring[i]);
 		} else if (rc < 0) {
 			return;
 		} else if (is_answer(j, &d, &stamp)) {
+			*slot(j, stamp.number) = NOT_OUT;
 			j->tail++;
 			if (w->load->check)
 				w->wrong += memcmp((const uint8_t *)d.data + sizeof(stamp),
