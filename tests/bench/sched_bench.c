@@ -7,7 +7,7 @@
  * from a list drawn beforehand; bursts are of 32 different ones, and with prefetch the control
  * blocks of the next burst are fetched while this one runs.
  *
- * usage: sched_bench [-r rounds] [-q] [switch|event|spawn|timer|memory|boost ...]
+ * usage: sched_bench [-r rounds] [-q] [switch|event|exchange|spawn|timer|memory|boost ...]
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "sched/coro.h"
+#include "sched/region.h"
 #include "sched/switch.h"
 #include "sched/wheel.h"
 #include "tests/bench/sched_bench.h"
@@ -294,6 +295,82 @@ static void bench_event(void)
 	depopulate();
 }
 
+/* ---- what any copy-stack must move ---- */
+
+/* As many bytes as an event of ours brings and takes away, from and to the same places; no queues,
+ * no switch, no handler. */
+struct images {
+	struct population p;
+	struct control {
+		uint64_t events, rest[7];
+	} *control;
+	struct image {
+		char bytes[192];
+	} *image;
+};
+
+static void exchange(void *arg)
+{
+	struct images *m = arg;
+	struct population *p = &m->p;
+	struct image stack = {{0}}, old;
+	uint32_t done, i, line;
+
+	for (done = 0; done < p->events; done += BURST) {
+		const uint32_t *ids = p->ids + p->next;
+
+		p->next = (p->next + BURST) % DRAWN;
+		for (i = 0; i < BURST; i++) {
+			__builtin_prefetch(&m->control[p->ids[p->next + i]], 0, 2);
+			for (line = 0; line < sizeof(old); line += 64)
+				__builtin_prefetch(m->image[p->ids[p->next + i]].bytes + line, 0, 2);
+		}
+		for (i = 0; i < BURST; i++) {
+			m->control[ids[i]].events++;
+			old = stack;
+			stack = m->image[ids[i]];
+			__asm__ volatile("" : "+m"(stack), "+m"(old));
+			m->image[ids[i]] = old;
+		}
+	}
+}
+
+static double exchange_once(void *arg)
+{
+	struct images *m = arg;
+
+	return bench_time(exchange, m, m->p.events);
+}
+
+static void report_exchange(uint32_t count, uint32_t hot)
+{
+	size_t controls = count * sizeof(struct control), images = count * sizeof(struct image);
+	struct images m = {
+		.p = {.events = 4 << 20, .ids = bench_draw(count, hot)},
+		.control = perch_region_map(controls, -1),
+		.image = perch_region_map(images, -1),
+	};
+	char name[80];
+
+	if (m.control == NULL || m.image == NULL)
+		exit(1);
+	memset(m.control, 1, controls);
+	memset(m.image, 1, images);
+	snprintf(name, sizeof(name), "its bytes moved, %u hot of %u", hot, count);
+	bench_report(name, exchange_once, &m, 0);
+	perch_region_unmap(m.image, images);
+	perch_region_unmap(m.control, controls);
+	free(m.p.ids);
+}
+
+static void bench_exchange(void)
+{
+	report_exchange(1000000, 1024);
+	report_exchange(1000000, 1000000);
+	if (!quick)
+		report_exchange(10000000, 10000000);
+}
+
 /* ---- spawn and finish ---- */
 
 enum { SPAWNS = 4 << 20 };
@@ -505,8 +582,9 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } sections[] = {
-	{"switch", bench_switch}, {"event", bench_event},   {"spawn", bench_spawn},
-	{"timer", bench_timer},   {"memory", bench_memory}, {"boost", bench_boost},
+	{"switch", bench_switch}, {"event", bench_event},   {"exchange", bench_exchange},
+	{"spawn", bench_spawn},   {"timer", bench_timer},   {"memory", bench_memory},
+	{"boost", bench_boost},
 };
 
 static bool wanted(const char *name, int argc, char **argv)

@@ -32,6 +32,12 @@ ROWS = (
     ("the same, not prefetched", "event, 1000000 hot of 1000000", None, None, None, None),
     ("event, uniform over 10 M", "event, 10000000 hot of 10000000, prefetched", None, None, "45",
      None),
+    ("its bytes moved, 1,024 hot of 1 M", "its bytes moved, 1024 hot of 1000000", None, None, None,
+     None),
+    ("its bytes moved, uniform over 1 M", "its bytes moved, 1000000 hot of 1000000", None, None,
+     None, None),
+    ("its bytes moved, uniform over 10 M", "its bytes moved, 10000000 hot of 10000000", None, None,
+     None, None),
     ("spawn + finish", "spawn + finish", "Go: spawn + finish", None, "20", None),
     ("timers, a packet, 10 M pending", "timers' cost a packet", None, None, "1", None),
 )
