@@ -323,7 +323,8 @@ static void exchange(void *arg)
 		for (i = 0; i < BURST; i++) {
 			__builtin_prefetch(&m->control[p->ids[p->next + i]], 0, 2);
 			for (line = 0; line < sizeof(old); line += 64)
-				__builtin_prefetch(m->image[p->ids[p->next + i]].bytes + line, 0, 2);
+				__builtin_prefetch(m->image[p->ids[p->next + i]].bytes + line,
+						   0, 2);
 		}
 		for (i = 0; i < BURST; i++) {
 			m->control[ids[i]].events++;
