@@ -116,12 +116,19 @@ static void measure(struct perch_net *net, struct perch_tcb *c, struct perch_tcp
 	}
 }
 
-/* RFC 7661's lesson: a window that was not used has not been tested, and does not grow. */
-static bool cwnd_limited(const struct perch_tcb *c, uint32_t flight)
+/* RFC 7661's lesson: a window that was not used has not been tested, and does not grow. What waits
+ * to be sent counts as used: of a burst of ACKs the later ones find room that the earlier ones
+ * made, and that the end of the turn will fill. */
+static bool cwnd_limited(const struct perch_tcb *c)
 {
+	const struct perch_outbox *o = c->outbox;
+	uint32_t used = c->snd_nxt - c->snd_una;
+
+	if (o && o->unsent)
+		used = RTE_MAX(used, RTE_MIN(o->end - c->snd_una, c->snd_wnd));
 	if (c->cwnd < c->ssthresh)
-		return flight * 2 >= c->cwnd;
-	return flight + 2u * c->mss > c->cwnd;
+		return used * 2 >= c->cwnd;
+	return used + 2u * c->mss > c->cwnd;
 }
 
 /* Wrong order, old window (RFC 9293's SND.WL1 and SND.WL2). SND.WL2 is not kept: it never exceeds
@@ -175,7 +182,7 @@ static void take_news(struct perch_net *net, struct perch_tcb *c, struct perch_t
 void perch_tcp_acked(struct perch_net *net, struct perch_tcb *c, const struct perch_segment *s)
 {
 	struct perch_tcp_ack a = {.s = s, .advance = s->ack - c->snd_una,
-		.limited = cwnd_limited(c, c->snd_nxt - c->snd_una)};
+		.limited = cwnd_limited(c)};
 
 	a.in_order = !c->outbox || c->outbox->reo_mult == 0;
 	if (likely(c->outbox && takes_all(c->outbox, &a)))
@@ -207,7 +214,7 @@ static bool is_duplicate(const struct perch_tcb *c, const struct perch_segment *
 /* RFC 2018: what a duplicate ACK tells is in its blocks. */
 static void take_blocks(struct perch_net *net, struct perch_tcb *c, const struct perch_segment *s)
 {
-	struct perch_tcp_ack a = {.s = s, .limited = cwnd_limited(c, c->snd_nxt - c->snd_una),
+	struct perch_tcp_ack a = {.s = s, .limited = cwnd_limited(c),
 		.in_order = c->outbox->reo_mult == 0};
 
 	perch_tcp_sack(net, c, &a);

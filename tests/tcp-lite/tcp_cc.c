@@ -238,6 +238,62 @@ static void not_limited(void)
 	talk_end();
 }
 
+/* n segments, all that is in flight, are acknowledged one by one, but in one burst. */
+static void acked_in_a_burst(unsigned n)
+{
+	char text[40];
+
+	hold();
+	for (; n > 0; n--) {
+		snd_una += 1000;
+		snprintf(text, sizeof(text), "A 1 ack %u", snd_una);
+		rx(text);
+	}
+	release();
+}
+
+/* The later ones find room that the earlier ones have made; the end of the turn fills it. */
+static void limited_in_a_burst(void)
+{
+	opens("newreno", "", 100 * MS);
+	check(fill() == 10);
+	pass(100 * MS);
+	acked_in_a_burst(10);
+	check(cwnd() == 20000);
+	check(fill() == 20);
+	talk.c->ssthresh = talk.c->cwnd;
+	pass(100 * MS);
+	acked_in_a_burst(20);
+	check(cwnd() == 21000);
+	talk_end();
+}
+
+/* What waits fills the room of the first of them only. */
+static void hardly_limited_in_a_burst(void)
+{
+	opens("newreno", "", 100 * MS);
+	writes(11000);
+	leave(10);
+	pass(100 * MS);
+	acked_in_a_burst(10);
+	check(cwnd() == 15000);
+	talk_end();
+}
+
+/* What waits for the peer's window waits for no other. */
+static void limited_by_the_peer(void)
+{
+	talk_begin();
+	accepts_window(4000, "mss 1000");
+	snd_una = snd_nxt = 1;
+	writes(20000);
+	leave(4);
+	pass(100 * MS);
+	rx("A 1 ack 1001 win 4000");
+	check(cwnd() == 10000);
+	talk_end();
+}
+
 /* ---- without SACK --------------------------------------------------------------------------- */
 
 static void limited_transmit(void)
@@ -583,6 +639,9 @@ static const struct suite_case cases[] = {
 	{"3465 2.2 slow start of a leap", slow_start_of_a_leap},
 	{"5681 2 no duplicates", no_duplicates},
 	{"7661 not limited", not_limited},
+	{"7661 limited in a burst", limited_in_a_burst},
+	{"7661 hardly limited in a burst", hardly_limited_in_a_burst},
+	{"7661 limited by the peer", limited_by_the_peer},
 	{"3042 2 limited transmit", limited_transmit},
 	{"5681 3.2 three duplicates", three_duplicates},
 	{"6582 3.2 partial ACKs", partial_acks},
