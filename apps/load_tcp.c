@@ -22,7 +22,7 @@ bool load_tcp_send(struct load_job *j, int64_t due_ns)
 }
 
 /* As many as may be in flight, in one write. */
-static bool fill_up(struct load_job *j)
+static __attribute__((noinline)) bool fill_up(struct load_job *j)
 {
 	const struct load *l = j->worker->load;
 	uint64_t n = l->depth - (j->head - j->tail);
@@ -70,22 +70,26 @@ static bool send_back(struct load_job *j, struct perch_bytes b)
 	return perch_write(j->conn, b.data, l->size, PERCH_FOREVER) > 0;
 }
 
+/* False: the connection is over. */
+static __attribute__((noinline)) bool take_or_send_back(struct load_job *j, struct perch_bytes b)
+{
+	if (b.len <= 0) {
+		load_failed(j->worker, b.len < 0 ? (int)b.len : -ECONNRESET);
+		return false;
+	}
+	if (j->worker->interval_ns > 0 || !send_back(j, b))
+		take(j, b.data, (uint64_t)b.len);
+	return true;
+}
+
+/* What happens between two waits is out of line: this frame is saved and brought back at each, and
+ * with thousands of connections it comes from afar. */
 void load_tcp(struct load_job *j)
 {
-	bool closed_loop = j->worker->interval_ns == 0;
-	struct perch_bytes b;
-
-	for (;;) {
-		if (closed_loop && !fill_up(j))
+	do {
+		if (j->worker->interval_ns == 0 && !fill_up(j))
 			return;
-		b = perch_next(j->conn, PERCH_FOREVER);
-		if (b.len <= 0) {
-			load_failed(j->worker, b.len < 0 ? (int)b.len : -ECONNRESET);
-			return;
-		}
-		if (!closed_loop || !send_back(j, b))
-			take(j, b.data, (uint64_t)b.len);
-	}
+	} while (take_or_send_back(j, perch_next(j->conn, PERCH_FOREVER)));
 }
 
 /* ---- one connection per request ------------------------------------------------------------- */
