@@ -86,6 +86,8 @@ static unsigned fire_timers(struct perch_lcore *l)
 
 	do {
 		n = perch_wheel_expire(l->flow_timers, l->now_ns, ids, TIMER_BATCH);
+		for (i = 0; i < n; i++)
+			perch_net_prefetch(l->net, ids[i]);
 		for (i = 0; i < n; i++) {
 			next = perch_net_expire(l->net, ids[i], l->now_ns);
 			if (next != PERCH_NET_NEVER)

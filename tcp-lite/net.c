@@ -282,6 +282,11 @@ void perch_net_learn(struct perch_net *net, unsigned ifidx, struct rte_mbuf *m, 
 
 /* ---- time ----------------------------------------------------------------------------------- */
 
+void perch_net_prefetch(const struct perch_net *net, uint32_t id)
+{
+	perch_tcp_prefetch_flow(net, id);
+}
+
 int64_t perch_net_expire(struct perch_net *net, uint32_t id, int64_t now_ns)
 {
 	perch_net_set_time(net, now_ns);

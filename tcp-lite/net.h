@@ -204,6 +204,9 @@ void perch_net_input(
  * learn from it, answer nothing. Consumes m. */
 void perch_net_learn(struct perch_net *net, unsigned ifidx, struct rte_mbuf *m, int64_t now_ns);
 
+/* Ask for the memory of flow `id`, which the timing wheel named, before its timers run. */
+void perch_net_prefetch(const struct perch_net *net, uint32_t id);
+
 /* Run the timers of flow `id` that are due. Returns when it wants to be named again, or NEVER. */
 int64_t perch_net_expire(struct perch_net *net, uint32_t id, int64_t now_ns);
 

@@ -454,6 +454,20 @@ static void ask_for_entries(struct perch_net *net, struct perch_rx *rx, unsigned
 	}
 }
 
+/* Into the second cache: the first has few buffers for misses, and drops what a burst asks beyond
+ * them. */
+static void ask_for_tcb(const struct perch_tcb *c)
+{
+	rte_prefetch1(c);
+	rte_prefetch1(&c->rcv_nxt);
+	rte_prefetch1(&c->timer_ns);
+}
+
+void perch_tcp_prefetch_flow(const struct perch_net *net, uint32_t id)
+{
+	ask_for_tcb(&net->tcp->tcbs[id < net->tcp->born ? id : 0]);
+}
+
 /* Guesses by tag and does not look at the TCB, which is not here yet; input does. */
 static void ask_for_tcbs(struct perch_net *net, struct perch_rx *rx, unsigned n)
 {
@@ -461,18 +475,13 @@ static void ask_for_tcbs(struct perch_net *net, struct perch_rx *rx, unsigned n)
 
 	for (i = 0; i < n; i++) {
 		struct perch_pkt *p = perch_pkt(rx[i].m);
-		const struct perch_tcb *c;
 
 		if (!is_tcp(&rx[i]))
 			continue;
 		p->tcp.len = perch_flow_guess(&net->tcp->table,
 			(struct perch_flow_hash){p->tcp.seq, p->tcp.len});
-		if (unlikely(p->tcp.len == PERCH_FLOW_NONE))
-			continue;
-		c = &net->tcp->tcbs[p->tcp.len];
-		rte_prefetch0(c);
-		rte_prefetch0(&c->rcv_nxt);
-		rte_prefetch0(&c->timer_ns);
+		if (likely(p->tcp.len != PERCH_FLOW_NONE))
+			ask_for_tcb(&net->tcp->tcbs[p->tcp.len]);
 	}
 }
 
@@ -496,14 +505,15 @@ static void ask_for_outboxes(const struct perch_net *net, const struct perch_rx 
 		o = outbox_of(net, &rx[i]);
 		for (line = (const char *)o; o && line < (const char *)(o + 1);
 			line += RTE_CACHE_LINE_SIZE)
-			rte_prefetch0(line);
+			rte_prefetch1(line);
 	}
 	for (i = 0; i < n; i++) {
 		o = outbox_of(net, &rx[i]);
 		if (!o || !o->head)
 			continue;
-		rte_prefetch0(o->head);
-		rte_prefetch0(perch_pkt(o->head));
+		rte_prefetch1(o->head);
+		rte_prefetch1(&o->head->next); /* in the second of an mbuf's lines */
+		rte_prefetch1(perch_pkt(o->head));
 	}
 }
 

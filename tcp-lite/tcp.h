@@ -166,6 +166,8 @@ void perch_tcp_fini(struct perch_net *net);
  * there are many flows, what is in flight. Then each is processed. */
 void perch_tcp_prefetch(struct perch_net *net, struct perch_rx *rx, unsigned n);
 void perch_tcp_input(struct perch_net *net, struct perch_rx *rx);
+/* The same of one flow, whose timers are to run. */
+void perch_tcp_prefetch_flow(const struct perch_net *net, uint32_t id);
 int64_t perch_tcp_expire(struct perch_net *net, uint32_t id);
 void perch_tcp_output(struct perch_net *net);
 bool perch_tcp_next_arm(struct perch_net *net, uint32_t *id, int64_t *deadline_ns);

@@ -207,6 +207,12 @@ void perch_tcp_input(struct perch_net *net, struct perch_rx *rx)
 		perch_net_drop(net, PERCH_DROP_tcp_bad_checksum, rx->m);
 }
 
+void perch_tcp_prefetch_flow(const struct perch_net *net, uint32_t id)
+{
+	(void)net;
+	(void)id;
+}
+
 int64_t perch_tcp_expire(struct perch_net *net, uint32_t id)
 {
 	return net->now_ns + id;
