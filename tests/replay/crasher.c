@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * A service with a bug, for the tests of what a crash leaves: it counts orders, and a cancel when
- * there are none follows a pointer that leads nowhere.
+ * there are none follows a pointer that leads nowhere. "sum" has it tell whom it has heard so far.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -36,12 +36,16 @@ static void serve(void *arg)
 	struct perch_udp *u;
 	struct book *book = arg;
 	char text[16], answer[32];
+	unsigned heard = 0;
 	int len;
 
 	if (perch_bind(NULL, 7, &u) < 0)
 		return;
 	while (perch_recv(u, &d, PERCH_FOREVER) == 0) {
+		heard = heard * 31 + d.from.port;
 		snprintf(text, sizeof(text), "%.*s", (int)d.len, (const char *)d.data);
+		if (text[0] == 's')
+			fprintf(stderr, "crasher has heard %08x\n", heard);
 		handle(book, text);
 		len = snprintf(answer, sizeof(answer), "%u orders", book->orders);
 		perch_reply(u, &d, answer, (size_t)len);

@@ -540,8 +540,9 @@ def peers_one_side(lab):
 
 def peers_as_is(lab):
     """Without it the ACKs are of another ISN, and no session comes about."""
-    r = lab.replay(lab.scene("tcp_client_closes"))
-    check(counter(r, "tcp_accepted") == 0, r.stdout)
+    for options in ((), ("--peers", "as-is")):
+        r = lab.replay(lab.scene("tcp_client_closes"), *options)
+        check(counter(r, "tcp_accepted") == 0, r.stdout)
 
 
 # ---- recordings ----------------------------------------------------------------------------------
@@ -880,16 +881,17 @@ def crash_leaves_the_last(lab):
 
 def crash_of_a_long_day(lab):
     """The ring has gone round many times, its beginning is in the file, its end is not."""
-    orders = ["add"] * 3 + ["cancel"] * 3 + ["query"] * 14000 + ["cancel"]
+    orders = ["add"] * 3 + ["cancel"] * 3 + ["query"] * 14000 + ["sum", "cancel"]
     source = lab.file("in.pcap", f.pcap([(T, f.arp(1, target=f.OURS))] + [
-        (T + i // 3 * 90000, f.udp(5000, 7, text.encode())) for i, text in enumerate(orders)]))
+        (T + i // 3 * 90000, f.udp(5000 + i % 7, 7, text.encode()))
+        for i, text in enumerate(orders)]))
     rec = lab.file("day.pcapng")
-    lab.replay(source, "--speed", "1x", app=("--", CRASHER), env={"PERCH_RECORD": str(rec)},
-               status=1)
-    lived = lab.out()
+    r = lab.replay(source, "--speed", "1x", app=("--", CRASHER), env={"PERCH_RECORD": str(rec)},
+                   status=1)
+    lived, heard = lab.out(), re.search("has heard .*", r.stderr).group(0)
     check(rec.stat().st_size > 1500000, f"{rec.stat().st_size} bytes are in the file")
     r = run(REPLAY, "--rx", rec, "--tx", lab.file("again.pcapng"), status=1)
-    check("died of Segmentation fault" in r.stderr, r.stdout + r.stderr)
+    check("died of Segmentation fault" in r.stderr and heard in r.stderr, r.stdout + r.stderr)
     check(len(lived) > 10000 and [p for _, p in read(lab.file("again.pcapng"))] ==
           [p for _, p in lived], f"not those {len(lived)} packets")
     # What was being written when it died is in the ring, too, and counts once: half a turn of it.
@@ -897,7 +899,7 @@ def crash_of_a_long_day(lab):
     rec.write_bytes(in_file + half_a_turn(pathlib.Path(f"{rec}.ring").read_bytes()))
     r = run(REPLAY, "--rx", rec, "--tx", lab.file("again.pcapng"), status=1)
     check("died of Segmentation fault" in r.stderr, r.stdout + r.stderr)
-    check([p for _, p in read(lab.file("again.pcapng"))] == [p for _, p in lived], "counted twice")
+    check(heard in r.stderr, f"not what {heard}, but {r.stderr}")
     # A file that lost its end cannot be gone on with from the ring.
     cut = next(at for at, kind, _ in blocks(in_file) if kind == 0x80706302 and at > 1000000)
     rec.write_bytes(in_file[:cut + 3])
