@@ -574,3 +574,9 @@ uint16_t perch_port_send(struct perch_port *p, unsigned queue, struct rte_mbuf *
 		n = rte_eth_tx_prepare(p->id, (uint16_t)queue, pkts, n);
 	return rte_eth_tx_burst(p->id, (uint16_t)queue, pkts, n);
 }
+
+void perch_port_warm(struct perch_port *p, struct rte_mbuf *m)
+{
+	if (!p->detour)
+		rte_eth_tx_burst(p->id, 0, &m, 0);
+}

@@ -98,6 +98,12 @@ uint16_t perch_port_rx(
 uint16_t perch_port_tx(
 	struct perch_port *p, unsigned lcore, struct rte_mbuf **pkts, uint16_t n);
 
+/* A burst of no packets, where the port is the device's queue: the driver looks at what the next
+ * one will need (a net_memif's ring, which its reader has written since; what a NIC has sent is
+ * freed). m is any packet, and stays the caller's: drivers may look at the first before they ask
+ * how many there are. */
+void perch_port_warm(struct perch_port *p, struct rte_mbuf *m);
+
 /* The group MAC addresses to let in; all == true: every one. A device that cannot filter them, or
  * not so many, lets all in. From one thread at a time; a call into the device, so not for every
  * turn. */

@@ -511,6 +511,25 @@ int perch_push(struct perch_conn *c)
 	return 0;
 }
 
+int perch_warm(struct perch_conn *c, const void *data, size_t len)
+{
+	struct perch_lcore *l = perch_lcore_self;
+	struct perch_tcb *t = tcb_of(c);
+	struct rte_mbuf *m;
+	int rc;
+
+	if (is_gone(t))
+		return -EBADF;
+	if (l->muted_now)
+		return -EPERM;
+	rc = perch_tcp_warm(l->net, t, data, (uint32_t)RTE_MIN(len, (size_t)UINT32_MAX), &m);
+	if (rc < 0)
+		return rc;
+	perch_port_warm(l->port, m);
+	rte_pktmbuf_free(m);
+	return 0;
+}
+
 /* ---- when to give up ------------------------------------------------------------------------ */
 
 void perch_keepalive(struct perch_conn *c, bool on)

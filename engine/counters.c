@@ -83,6 +83,7 @@ static void put_tcp(struct scrape *s, const struct perch_lcore *l)
 	put(s, "tcp_bytes_in", "payload bytes received in order", c->bytes_in);
 	put(s, "tcp_bytes_out", "payload bytes sent, repeats included", c->bytes_out);
 	put(s, "tcp_forwarded", "payloads sent on in the packet that they came in", c->forwarded);
+	put(s, "tcp_warmed", "segments that were made and not sent (perch_warm)", c->warmed);
 	put(s, "tcp_lent", "segments sent from memory that was lent", c->lent);
 	put(s, "tcp_loans_refused", "loans that had to wait: too many segments refer to the memory",
 		c->loans_refused);

@@ -72,6 +72,13 @@ uint32_t perch_tcp_writable(const struct perch_net *net, const struct perch_tcb 
 /* What may be sent of c now goes to net->tx, ahead of what other connections have, and without
  * waiting for perch_net_output. */
 void perch_tcp_push(struct perch_net *net, struct perch_tcb *c);
+/* Write and push len bytes, at most a segment's, without sending them: all that they would meet on
+ * their way is gone through, and nothing of c, nor what is sent next, is changed by it. *out is the
+ * packet that would have left, the caller's to free. Returns 0; or *out is NULL, and -EAGAIN (c has
+ * something queued, in flight or unread; anybody has something to send now; the window has no room;
+ * the peer's MAC address would be asked for), -EINVAL (len), or as perch_tcp_write. */
+int perch_tcp_warm(struct perch_net *net, struct perch_tcb *c, const void *data, uint32_t len,
+	struct rte_mbuf **out);
 /* Queue up to len bytes (copied) for sending; they leave at the next perch_net_output. Returns how
  * many were taken (0: buffer full, wait for WRITABLE), -EPIPE after shutdown or reset by us, the
  * connection's error, -ENOTCONN before it is open, or -ENOBUFS (no packet buffer: try later). */
@@ -144,6 +151,7 @@ struct perch_tcp_counters {
 	uint64_t segs_in, segs_out, bytes_in, bytes_out;
 	uint64_t supers;    /* packets of several segments that the port cut */
 	uint64_t forwarded; /* payloads sent on as they lay */
+	uint64_t warmed;    /* segments that were made and not sent: perch_tcp_warm */
 	uint64_t lent, loans_refused; /* segments that refer to memory lent; too many did */
 	uint64_t retransmits, rto_fired, fast_retransmits, loss_probes, out_of_order, dup_acks_in;
 	uint64_t spurious_recoveries, zero_window_probes, challenge_acks;

@@ -879,6 +879,84 @@ static void push_of_the_muted(void)
 	CU_ASSERT(p.stopped >= 1);
 }
 
+/* ---- sent without being sent ----------------------------------------------------------------- */
+
+struct rehearsed {
+	struct perch_addr to;
+	uint64_t taken, made;
+	int quiet, long_one, in_flight, mute, hung_up;
+	int64_t n;
+	bool done;
+	char text[8];
+};
+
+static void rehearsing_server(struct perch_conn *c, void *arg)
+{
+	struct rehearsed *r = arg;
+	static const char bytes[4000];
+	char byte;
+	int i;
+
+	if (perch_read(c, &byte, 1, PERCH_FOREVER) != 1)
+		return;
+	perch_sleep(in_ms(5)); /* its ACK has left */
+	r->taken = pair_counter(perch_self(), "tx_taken");
+	r->made = pair_counter(perch_self(), "tx_packets");
+	for (i = 0; i < 100; i++) {
+		r->quiet += perch_warm(c, "never", 5) == 0;
+		perch_yield();
+	}
+	r->taken = pair_counter(perch_self(), "tx_taken") - r->taken;
+	r->made = pair_counter(perch_self(), "tx_packets") - r->made;
+	r->long_one = perch_warm(c, bytes, sizeof(bytes));
+	perch_mute(perch_self(), true);
+	perch_yield();
+	r->mute = perch_warm(c, "never", 5);
+	perch_mute(perch_self(), false);
+	perch_yield();
+	perch_write(c, "now", 3, in_ms(1000));
+	r->in_flight = perch_warm(c, "never", 5);
+	perch_hangup(c);
+	r->hung_up = perch_warm(c, "never", 5);
+}
+
+static void rehearsing_client(void *arg)
+{
+	struct rehearsed *r = arg;
+	struct perch_conn *c;
+
+	if (perch_dial(&r->to, NULL, &c, in_ms(4000)) == 0) {
+		perch_write(c, "x", 1, in_ms(1000));
+		while (r->n < 8 && perch_read(c, r->text + r->n, 1, in_ms(1000)) == 1)
+			r->n++;
+		perch_hangup(c);
+	}
+	r->done = true;
+}
+
+/* The peer sees what was written, and nothing of what was not. */
+static void warm_sends_nothing(void)
+{
+	struct rehearsed r = {.to = server(false, PORT)};
+	struct pair p;
+
+	CU_ASSERT_TRUE_FATAL(pair_open(&p, NULL));
+	CU_ASSERT_EQUAL(perch_listen(p.b, NULL, PORT, rehearsing_server, &r), 0);
+	CU_ASSERT_EQUAL(perch_start(p.a, 0, rehearsing_client, &r, 0), 0);
+	CU_ASSERT_TRUE(pair_turn(&p, &r.done, 5000));
+	CU_ASSERT_EQUAL(r.quiet, 100);
+	CU_ASSERT_EQUAL(pair_counter(p.b, "tcp_warmed"), 100);
+	CU_ASSERT_EQUAL(r.taken, 0);
+	CU_ASSERT_EQUAL(r.made, 0);
+	CU_ASSERT_EQUAL(r.long_one, -EINVAL);
+	CU_ASSERT_EQUAL(r.mute, -EPERM);
+	CU_ASSERT_EQUAL(r.in_flight, -EAGAIN);
+	CU_ASSERT_EQUAL(r.hung_up, -EBADF);
+	CU_ASSERT_EQUAL(r.n, 3);
+	CU_ASSERT_NSTRING_EQUAL(r.text, "now", 3);
+	pair_close(&p);
+}
+
 /* ---- how much a turn receives ---------------------------------------------------------------- */
 
 static void ten_datagrams(void *arg)
@@ -1047,6 +1125,7 @@ int main(int argc, char **argv)
 		{"muted", muted},
 		{"push_leaves_now", push_leaves_now},
 		{"push_of_the_muted", push_of_the_muted},
+		{"warm_sends_nothing", warm_sends_nothing},
 		{"small_bursts", small_bursts},
 		{"bad_configs", bad_configs},
 		{"many_lcores", many_lcores},
