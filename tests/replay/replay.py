@@ -1063,7 +1063,9 @@ def answers_drained(lab, ours, theirs):
             except Fault:
                 break
         check(echo.wait(30) == 0, "perch-echo failed")
-    check(seen == 300, f"{seen} of 300 echoes: {lab.file('echo.out').read_text(encoding='utf-8')}")
+    said = lab.file("echo.out").read_text(encoding="utf-8")
+    missed = re.search(r"port_rx_missed +(\d+)", said)  # the machine paused, and the ring was full
+    check(seen == 300 - int(missed[1] if missed else 0), f"{seen} of 300 echoes: {said}")
 
 
 def answer(wire, kind):
