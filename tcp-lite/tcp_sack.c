@@ -53,6 +53,7 @@ void perch_outbox_sent(struct perch_outbox *o, struct rte_mbuf *m)
 	p->tcp.sent += p->tcp.sent < UINT8_MAX;
 	p->tcp.flags &= (uint8_t)~SEG_LOST;
 	o->pipe += p->tcp.len;
+	o->prr_out += p->tcp.len;
 	link_by_time(o, m);
 }
 
