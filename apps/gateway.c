@@ -93,6 +93,9 @@ static void summary(void)
 	       ", sends failed %" PRIu64 "\n",
 		g.logins, g.lost, g.refused, g.soup.next_sequence, g.desk.next_ref, g.replayed,
 		g.desk.adopted, g.send_failed);
+	if (g.rehearsals.stage)
+		printf("perch-gateway: orders rehearsed %" PRIu64 ", cut short %" PRIu64 "\n",
+			g.rehearsals.whole, g.rehearsals.cut_short);
 	print_desk();
 	print_feed();
 	if (g.send.count) {
@@ -157,6 +160,8 @@ static int run(const struct args *a, uint64_t seconds)
 		rc = perch_start(g.engine, 0, gateway_feed, &g, 0);
 	if (rc == 0)
 		rc = perch_start(g.engine, 0, watch, NULL, 0);
+	if (rc == 0 && g.rehearsals.stage)
+		rc = perch_start(g.engine, 0, gateway_warm, &g, 0);
 	if (rc == 0 && seconds)
 		rc = perch_start(g.engine, 0, stop_later, (void *)(uintptr_t)seconds, 0);
 	if (rc == 0) {
@@ -235,7 +240,7 @@ static int open_store(const struct args *a, const char *path)
 static struct given {
 	const char *exchange, *line_a, *line_b, *rerequest, *glimpse, *symbols, *ouch, *fix,
 		*target, *login, *strategy, *store, *kill;
-	uint64_t beat_ms, seconds, open, rate;
+	uint64_t beat_ms, seconds, open, rate, warm_us;
 	struct desk_limits limits;
 } given = {.symbols = "PERCH",
 	.target = "PERCH001",
@@ -268,6 +273,7 @@ static const struct args_option own[] = {
 	{"--max-open", ARGS_NUMBER, &given.open, 1, 2048},
 	{"--max-position", ARGS_NUMBER, &given.limits.max_position, 0, INT64_MAX},
 	{"--max-gross", ARGS_NUMBER, &given.limits.max_gross, 0, UINT64_MAX},
+	{"--warm", ARGS_NUMBER, &given.warm_us, 1, 1000000},
 	{"--max-rate", ARGS_NUMBER, &given.rate, 0, 1000000000},
 	{NULL, ARGS_FLAG, NULL, 0, 0},
 };
@@ -340,6 +346,12 @@ static int open_link(const struct args *a)
 	return rc;
 }
 
+static int open_rehearsals(const char *const *symbols)
+{
+	atomic_store(&g.rehearsals.every_ns, (int64_t)given.warm_us * 1000);
+	return given.warm_us ? gateway_warm_open(&g, symbols) : 0;
+}
+
 static int trade(const struct args *a, enum ouch_version v)
 {
 	const char *names[DESK_SYMBOLS + 1];
@@ -352,10 +364,11 @@ static int trade(const struct args *a, enum ouch_version v)
 	add_symbols(a, given.symbols, names);
 	if (open_link(a) < 0)
 		status = EXIT_USAGE;
-	else if (gateway_feed_open(&g, names) == 0)
+	else if (gateway_feed_open(&g, names) == 0 && open_rehearsals(names) == 0)
 		status = run(a, given.seconds);
 	else
 		args_complain(a, "a symbol stands twice in --symbols, or out of memory");
+	gateway_warm_close(&g);
 	gateway_feed_close(&g);
 	gateway_fix_close(&g);
 	desk_close(&g.desk);
@@ -373,7 +386,7 @@ int main(int argc, char **argv)
 			 "[--login USER:PASSWORD] [--heartbeat-timeout MS] [--strategy NAME] "
 			 "[--store FILE] [--kill cancel|mute] [--for SECONDS] [--max-shares N] "
 			 "[--max-notional N] [--collar-bp N] [--max-open N] [--max-position N] "
-			 "[--max-gross N] [--max-rate N]",
+			 "[--max-gross N] [--max-rate N] [--warm US]",
 	};
 	enum ouch_version v;
 	int status;

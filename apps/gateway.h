@@ -53,10 +53,21 @@ struct gateway_link {
 	 */
 	bool (*cancel_at_once)(struct gateway *g);
 	void (*cancel_each)(struct gateway *g);
+	/* The whole of enter but for its end: nothing leaves and nothing changes. */
+	bool (*rehearse)(struct gateway *g, const struct desk_intent *i);
 	/* What it must know again, to g->numbers. */
 	void (*keep)(struct gateway *g);
 };
 extern const struct gateway_link gateway_ouch, gateway_fix;
+
+struct gateway_rehearsals { /* gateway_warm.c */
+	_Atomic int64_t every_ns; /* 0: none */
+	uint64_t whole;		  /* that came as far as the port */
+	uint64_t cut_short;	  /* by a limit, the kill switch, or something that is under way */
+	struct gateway *stage;	  /* a gateway with a feed and books of its own */
+	struct gateway *of;	  /* on the stage: whose desk and connection they are about */
+	uint64_t next;		  /* number of the next message of that feed */
+};
 
 struct gateway {
 	struct perch *engine;
@@ -98,6 +109,8 @@ struct gateway {
 	uint16_t symbol_of[DESK_SYMBOLS]; /* the desk's symbol of each book */
 	struct tick last[DESK_SYMBOLS];	  /* by the desk's symbol */
 	uint64_t ticks;
+	int64_t order_ns;   /* when the tick of the last order came */
+	struct gateway_rehearsals rehearsals;
 	struct hist send;   /* ns from a packet's receive burst to its order's transmit burst */
 	struct gateway_stamps *stamps; /* NULL: nobody measures that */
 };
@@ -119,5 +132,13 @@ void gateway_fix_close(struct gateway *g);
 int gateway_feed_open(struct gateway *g, const char *const *symbols);
 void gateway_feed(void *arg);
 void gateway_feed_close(struct gateway *g);
+/* A packet of that line, and all that follows from it. It never parks. */
+void gateway_feed_input(struct gateway *g, unsigned line, const struct perch_datagram *d);
+
+/* gateway_warm.c: after the feed is open, and before it is closed. Returns 0 or a negative errno. */
+int gateway_warm_open(struct gateway *g, const char *const *symbols);
+void gateway_warm_close(struct gateway *g);
+/* Rehearse an order whenever none has left for every_ns. Coroutine. */
+void gateway_warm(void *arg);
 
 #endif

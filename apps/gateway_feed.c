@@ -47,6 +47,7 @@ static void order(struct gateway *g, const struct desk_intent *i, const struct p
 		return;
 	stamp(g, GATEWAY_QUEUED);
 	perch_push(g->conn);
+	g->order_ns = d->time_ns;
 	hist_record(&g->send, perch_clock() - d->time_ns);
 	if (g->stamps)
 		note_stages(g->stamps);
@@ -206,15 +207,19 @@ static bool is_rerequest(const struct gateway *g, const struct perch_datagram *d
 	return g->rerequest.port && memcmp(&d->from, &g->rerequest, sizeof(d->from)) == 0;
 }
 
+void gateway_feed_input(struct gateway *g, unsigned line, const struct perch_datagram *d)
+{
+	feed_input(g->feed, line, d->data, d->len, d->time_ns);
+	take_events(g, d);
+}
+
 static void read_line(struct gateway *g, unsigned i)
 {
 	struct perch_datagram d;
 
 	while (perch_recv(g->udp[i], &d, PERCH_FOREVER) == 0) {
 		stamp(g, GATEWAY_RECV);
-		feed_input(
-			g->feed, is_rerequest(g, &d) ? FEED_RECOVERY : i, d.data, d.len, d.time_ns);
-		take_events(g, &d);
+		gateway_feed_input(g, is_rerequest(g, &d) ? FEED_RECOVERY : i, &d);
 		rearm(g);
 	}
 }

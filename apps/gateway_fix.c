@@ -62,6 +62,20 @@ static bool enter(struct gateway *g, const struct desk_intent *i)
 	       fix_order_enter(&g->fix_orders, i, ref, perch_now()) && flush(g, 0);
 }
 
+static bool rehearse(struct gateway *g, const struct desk_intent *i)
+{
+	char out[FIX_PREPARED_MAX];
+	uint64_t ref;
+	size_t len;
+
+	if (!fix_is_ready(g->fix) || !has_number(g) || g->fix_flushing)
+		return false;
+	if (desk_rehearse_admit(&g->desk, i, perch_now(), &ref) != DESK_ok)
+		return false;
+	len = fix_order_rehearse(&g->fix_orders, i, ref, perch_now(), out);
+	return len > 0 && perch_warm(g->conn, out, len) == 0;
+}
+
 /* What was sent before the kill switch must not be sent again after it. */
 static bool cancel_at_once(struct gateway *g)
 {
@@ -190,7 +204,8 @@ static bool one_session(struct gateway *g)
 	return !g->refusal[0];
 }
 
-const struct gateway_link gateway_fix = {one_session, enter, cancel_at_once, cancel_each, keep};
+const struct gateway_link gateway_fix = {
+	one_session, enter, cancel_at_once, cancel_each, rehearse, keep};
 
 /* ---- open and close ------------------------------------------------------------------------- */
 

@@ -32,6 +32,15 @@ static bool enter(struct gateway *g, const struct desk_intent *i)
 	       send_packet(g, out, len);
 }
 
+static bool rehearse(struct gateway *g, const struct desk_intent *i)
+{
+	uint8_t out[DESK_BYTES];
+	size_t len;
+
+	return desk_rehearse(&g->desk, i, perch_now(), out, &len) == DESK_ok &&
+	       perch_warm(g->conn, out, len) == 0;
+}
+
 static bool cancel_at_once(struct gateway *g)
 {
 	uint8_t out[DESK_BYTES];
@@ -181,4 +190,5 @@ static bool one_session(struct gateway *g)
 	return !hopeless;
 }
 
-const struct gateway_link gateway_ouch = {one_session, enter, cancel_at_once, cancel_each, keep};
+const struct gateway_link gateway_ouch = {
+	one_session, enter, cancel_at_once, cancel_each, rehearse, keep};

@@ -26,7 +26,7 @@ enum {
 	LIVE = 64,	    /* ticks before an order of the feed is deleted again */
 	BASE_PRICE = 10000, /* of the first tick */
 	RUNS = 8,
-	WARM_UP = 3000, /* ticks before those that are counted */
+	WARM_UP = 3000, /* ticks before those that are counted; of slow runs, those of a second */
 	AIM_NS = 600,	/* of a packet's way through the gateway */
 	LOGIN_PORT = 9000,
 	LINE_PORT = 5001,
@@ -38,6 +38,8 @@ enum {
 
 struct run {
 	uint64_t times;		      /* the base rate */
+	int64_t warm_ns;	      /* the gateway's rehearsals, 0: none */
+	uint64_t whole, cut_short;    /* rehearsals, see gateway.h */
 	uint64_t ticks, orders, late; /* late: sent more than 10 us after they were due */
 	struct hist answer;	      /* ns from due to the order read by the exchange */
 	struct hist send;	      /* ns inside the gateway, see gateway.h */
@@ -49,7 +51,7 @@ static struct sim {
 	struct perch *exchange;
 	struct run runs[RUNS];
 	unsigned n_runs;
-	uint64_t rate, ticks, rx_burst;
+	uint64_t rate, ticks, rx_burst, warm_us;
 	/* The exchange. */
 	struct soup_session soup;
 	struct perch_conn *conn;
@@ -168,14 +170,19 @@ static void one_run(struct run *r)
 	int64_t mean_ns = SECOND_NS / (int64_t)(s.rate * r->times);
 
 	measure_bare(r);
-	send_ticks(WARM_UP, mean_ns);
+	atomic_store(&g.rehearsals.every_ns, r->warm_ns);
+	send_ticks(mean_ns * WARM_UP > SECOND_NS ? SECOND_NS / mean_ns : WARM_UP, mean_ns);
 	memset(&g.send, 0, sizeof(g.send));
 	memset(&stamps, 0, sizeof(stamps));
+	r->whole = g.rehearsals.whole;
+	r->cut_short = g.rehearsals.cut_short;
 	s.run = r;
 	r->late = send_ticks(s.ticks, mean_ns);
 	s.run = NULL;
 	r->ticks = s.ticks;
 	r->send = g.send;
+	r->whole = g.rehearsals.whole - r->whole;
+	r->cut_short = g.rehearsals.cut_short - r->cut_short;
 	memcpy(r->stage, stamps.took, sizeof(r->stage));
 }
 
@@ -284,10 +291,10 @@ static const char *const stage_names[GATEWAY_STAGES] = {
 	[GATEWAY_TX] = "  transmit burst (net_memif)",
 };
 
-static void print_row(uint64_t times, const char *what, const struct hist *h)
+static void print_row(const struct run *r, const char *what, const struct hist *h)
 {
-	printf("%5" PRIu64 "x  %-38s %9" PRIu64 "  %8.2f %8.2f %8.2f %8.2f %9.2f\n", times, what,
-		h->count, hist_mean(h) / 1e3, (double)hist_quantile(h, 0.5) / 1e3,
+	printf("%5" PRIu64 "x%s %-38s %9" PRIu64 "  %8.2f %8.2f %8.2f %8.2f %9.2f\n", r->times,
+		r->warm_ns ? "w" : " ", what, h->count, hist_mean(h) / 1e3, (double)hist_quantile(h, 0.5) / 1e3,
 		(double)hist_quantile(h, 0.99) / 1e3, (double)hist_quantile(h, 0.999) / 1e3,
 		(double)h->max / 1e3);
 }
@@ -297,7 +304,7 @@ static void print_stages(const struct run *r)
 	unsigned i;
 
 	for (i = 0; i < GATEWAY_STAGES; i++)
-		print_row(r->times, stage_names[i], &r->stage[i]);
+		print_row(r, stage_names[i], &r->stage[i]);
 }
 
 static void print_table(void)
@@ -310,12 +317,15 @@ static void print_table(void)
 	printf("%6s  %-38s %9s  %8s %8s %8s %8s %9s\n", "rate", "from -> to", "count", "mean",
 		"p50", "p99", "p99.9", "max");
 	for (i = 0; i < s.n_runs; i++) {
-		print_row(s.runs[i].times, "tick due -> order at the exchange", &s.runs[i].answer);
-		print_row(s.runs[i].times, "rx burst back -> order's tx burst back",
-			&s.runs[i].send);
+		print_row(&s.runs[i], "tick due -> order at the exchange", &s.runs[i].answer);
+		print_row(&s.runs[i], "rx burst back -> order's tx burst back", &s.runs[i].send);
 		if (s.stages)
 			print_stages(&s.runs[i]);
-		print_row(s.runs[i].times, "for comparison: a bare loop of 0.6", &s.runs[i].bare);
+		print_row(&s.runs[i], "for comparison: a bare loop of 0.6", &s.runs[i].bare);
+		if (s.runs[i].warm_ns)
+			printf("%5" PRIu64 "xw %" PRIu64 " orders rehearsed, %" PRIu64
+			       " cut short\n",
+				s.runs[i].times, s.runs[i].whole, s.runs[i].cut_short);
 		if (s.runs[i].orders < s.runs[i].ticks)
 			printf("%5" PRIu64 "x  %" PRIu64 " of %" PRIu64 " ticks had no order\n",
 				s.runs[i].times, s.runs[i].ticks - s.runs[i].orders,
@@ -342,8 +352,8 @@ static int plot(const char *path)
 		"set key top left\nplot ",
 		path);
 	for (i = 0; i < s.n_runs; i++)
-		fprintf(p, "%s'-' with lines lw 2 title '%" PRIu64 "x'", i ? ", " : "",
-			s.runs[i].times);
+		fprintf(p, "%s'-' with lines lw 2 title '%" PRIu64 "x%s'", i ? ", " : "",
+			s.runs[i].times, s.runs[i].warm_ns ? ", warm" : "");
 	fprintf(p, "\n");
 	for (i = 0; i < s.n_runs; i++) {
 		for (k = 0, q = 1.0; k < 50; k++, q *= 0.8)
@@ -390,6 +400,8 @@ static int run_both(void)
 		rc = perch_start(g.engine, 0, gateway_session, &g, 0);
 	if (rc == 0)
 		rc = perch_start(g.engine, 0, gateway_feed, &g, 0);
+	if (rc == 0 && g.rehearsals.stage)
+		rc = perch_start(g.engine, 0, gateway_warm, &g, 0);
 	if (rc == 0)
 		rc = -pthread_create(&thread, NULL, run_exchange, s.exchange);
 	if (rc < 0)
@@ -467,12 +479,15 @@ static int open_all(void)
 		rc = desk_symbol(&g.desk, "PERCH");
 	if (rc == 0)
 		rc = gateway_feed_open(&g, symbols);
+	if (rc == 0 && s.warm_us)
+		rc = gateway_warm_open(&g, symbols);
 	s.due_ns = calloc(s.n_runs * (s.ticks + WARM_UP), sizeof(*s.due_ns));
 	return rc < 0 ? rc : s.due_ns ? 0 : -ENOMEM;
 }
 
 static const char usage[] = "usage: perch-trade-sim [--rate TICKS/S] [--times 1,8] [--ticks N] "
-			    "[--cpus A,B] [--rx-burst N] [--stages] [--plot FILE.svg]";
+			    "[--cpus A,B] [--rx-burst N] [--warm US] [--stages] "
+			    "[--plot FILE.svg]";
 
 static void complain(const char *name, const char *text)
 {
@@ -498,11 +513,26 @@ static unsigned numbers(
 	return n;
 }
 
+/* With --warm each rate has two: as it is, and with rehearsals. */
+static void plan_runs(const uint64_t times[RUNS])
+{
+	unsigned i, each = s.warm_us ? 2 : 1;
+
+	if (s.n_runs * each > RUNS)
+		complain("--times", "so many, with --warm");
+	s.n_runs *= each;
+	for (i = 0; i < s.n_runs; i++) {
+		s.runs[i].times = times[i / each];
+		s.runs[i].warm_ns = i % each ? (int64_t)s.warm_us * 1000 : 0;
+		if (s.rate * s.runs[i].times == 0)
+			complain("--times", "0");
+	}
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t times[RUNS] = {1, 8}, cpus[2] = {0, 1};
 	const char *picture = NULL;
-	unsigned i;
 	int k, rc;
 
 	s.rate = 20000;
@@ -529,6 +559,8 @@ int main(int argc, char **argv)
 			numbers(argv[k], argv[k + 1], &s.ticks, 1, 10000000);
 		else if (strcmp(argv[k], "--rx-burst") == 0)
 			numbers(argv[k], argv[k + 1], &s.rx_burst, 1, 32);
+		else if (strcmp(argv[k], "--warm") == 0 && strcmp(argv[k + 1], "0") != 0)
+			numbers(argv[k], argv[k + 1], &s.warm_us, 1, 1000000);
 		else if (strcmp(argv[k], "--times") == 0)
 			s.n_runs = numbers(argv[k], argv[k + 1], times, RUNS, 1000);
 		else if (strcmp(argv[k], "--cpus") == 0)
@@ -538,11 +570,7 @@ int main(int argc, char **argv)
 		else
 			complain(argv[k], argv[k + 1]);
 	}
-	for (i = 0; i < s.n_runs; i++) {
-		s.runs[i].times = times[i];
-		if (s.rate * times[i] == 0)
-			complain("--times", "0");
-	}
+	plan_runs(times);
 	rc = open_all();
 	if (rc == 0)
 		rc = measure("perch-trade-sim", cpus);
@@ -553,6 +581,7 @@ int main(int argc, char **argv)
 			picture);
 		rc = -EIO;
 	}
+	gateway_warm_close(&g);
 	gateway_feed_close(&g);
 	desk_close(&g.desk);
 	free(s.due_ns);

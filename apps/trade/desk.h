@@ -123,6 +123,13 @@ enum desk_verdict desk_enter(
 enum desk_verdict desk_admit(
 	struct desk *d, const struct desk_intent *i, int64_t now_ns, uint64_t *ref);
 
+/* The same two, and afterwards nothing of d has changed, no counter either: for caches and branch
+ * predictors, between orders that are rare. What they write must not be sent. */
+enum desk_verdict desk_rehearse(
+	struct desk *d, const struct desk_intent *i, int64_t now_ns, void *out, size_t *len);
+enum desk_verdict desk_rehearse_admit(
+	struct desk *d, const struct desk_intent *i, int64_t now_ns, uint64_t *ref);
+
 /* Ask for the end of an order: the packet to out[DESK_BYTES]. Returns its length; 0: not open. */
 size_t desk_cancel(struct desk *d, uint64_t ref, void *out);
 

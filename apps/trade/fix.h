@@ -142,6 +142,10 @@ void fix_patch_letter(struct fix_prepared *p, unsigned at, char value);
 void fix_patch_price(struct fix_prepared *p, unsigned at, unsigned width, uint64_t price);
 /* Send it as it is now. Returns its number, or 0: not ready. */
 uint64_t fix_send_prepared(struct fix_session *s, struct fix_prepared *p, int64_t now_ns);
+/* What that would send now, to at[FIX_PREPARED_MAX]; nothing of s changes, and p may be sent later.
+ * Returns its length, or 0: not ready. */
+size_t fix_write_prepared(
+	const struct fix_session *s, struct fix_prepared *p, int64_t now_ns, char *at);
 /* Ask for the end; FIX_LOGGED_OUT follows. */
 void fix_log_out(struct fix_session *s, const char *text, int64_t now_ns);
 

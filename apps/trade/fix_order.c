@@ -80,8 +80,8 @@ void fix_order_close(struct fix_order_desk *f)
 
 /* ---- to send -------------------------------------------------------------------------------- */
 
-bool fix_order_enter(
-	struct fix_order_desk *f, const struct desk_intent *i, uint64_t ref, int64_t now_ns)
+static struct fix_prepared *patch(
+	struct fix_order_desk *f, const struct desk_intent *i, uint64_t ref)
 {
 	struct fix_prepared *p = &f->orders[i->symbol];
 
@@ -90,7 +90,20 @@ bool fix_order_enter(
 	fix_patch_number(p, p->fields_at + f->at_shares, SHARES_DIGITS, i->shares);
 	fix_patch_price(p, p->fields_at + f->at_price, PRICE_WIDTH, i->price);
 	fix_patch_letter(p, p->fields_at + f->at_tif, i->ioc ? '3' : '0');
-	return fix_send_prepared(f->session, p, now_ns) != 0;
+	return p;
+}
+
+bool fix_order_enter(
+	struct fix_order_desk *f, const struct desk_intent *i, uint64_t ref, int64_t now_ns)
+{
+	return fix_send_prepared(f->session, patch(f, i, ref), now_ns) != 0;
+}
+
+/* The fields stay patched: the next order writes each of them again. */
+size_t fix_order_rehearse(struct fix_order_desk *f, const struct desk_intent *i, uint64_t ref,
+	int64_t now_ns, char *out)
+{
+	return fix_write_prepared(f->session, patch(f, i, ref), now_ns, out);
 }
 
 static void put_ref(struct fix_body *b, unsigned tag, const char *form, uint64_t ref)

@@ -29,6 +29,10 @@ void fix_order_close(struct fix_order_desk *f);
 /* These return false when the session cannot take it now (fix_is_ready). */
 bool fix_order_enter(
 	struct fix_order_desk *f, const struct desk_intent *i, uint64_t ref, int64_t now_ns);
+/* What an order would be as it leaves, to out[FIX_PREPARED_MAX], and nothing changes. Returns its
+ * length; 0: not ready. */
+size_t fix_order_rehearse(struct fix_order_desk *f, const struct desk_intent *i, uint64_t ref,
+	int64_t now_ns, char *out);
 bool fix_order_cancel(struct fix_order_desk *f, const struct desk_order *o, int64_t now_ns);
 /* All orders of this session in one message: 4.4 only. */
 bool fix_order_cancel_all(struct fix_order_desk *f, int64_t now_ns);

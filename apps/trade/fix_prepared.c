@@ -111,9 +111,9 @@ static void put_time(struct fix_prepared *p, int64_t utc_ns)
 		fix_patch_number(p, p->at_happened + MS_AT, 3, ms);
 }
 
-uint64_t fix_send_prepared(struct fix_session *s, struct fix_prepared *p, int64_t now_ns)
+size_t fix_write_prepared(
+	const struct fix_session *s, struct fix_prepared *p, int64_t now_ns, char *at)
 {
-	char *at = s->out + s->out_len;
 	uint16_t body_end = (uint16_t)(p->len - TRAILER);
 
 	if (!fix_is_ready(s))
@@ -124,9 +124,19 @@ uint64_t fix_send_prepared(struct fix_session *s, struct fix_prepared *p, int64_
 	at[body_end + 3] = (char)('0' + p->sum / 100);
 	at[body_end + 4] = (char)('0' + p->sum / 10 % 10);
 	at[body_end + 5] = (char)('0' + p->sum % 10);
-	s->out_len += p->len;
+	return p->len;
+}
+
+uint64_t fix_send_prepared(struct fix_session *s, struct fix_prepared *p, int64_t now_ns)
+{
+	char *at = s->out + s->out_len;
+	size_t len = fix_write_prepared(s, p, now_ns, at);
+
+	if (len == 0)
+		return 0;
+	s->out_len += len;
 	s->sent_ns = now_ns;
 	s->counters.out++;
-	fix_keep(s, at + p->fields_at, (size_t)body_end - p->fields_at);
+	fix_keep(s, at + p->fields_at, len - TRAILER - p->fields_at);
 	return s->next_out - 1;
 }

@@ -183,6 +183,22 @@ def orders(lab):
           [o[5:6] for _, o in sent] == [b"B", b"S"], f"{sent}")
 
 
+def rehearsed_orders(lab):
+    """With --warm not a byte leaves that would not leave without, nor at another time. The exchange
+    answers to the ARP probe: a send that could ask again is not rehearsed."""
+    answer = (T + 15000, f.arp(2, target_mac=f.OUR_MAC, dst=f.OUR_MAC))
+    scene = lab.file("answered.pcapng",
+                     f.pcapng(sorted([*read(lab.scene("gateway")), answer], key=lambda p: p[0])))
+    lab.replay(scene, app=APPS["gateway"])
+    without = lab.out()
+    r = lab.replay(scene, app=(*APPS["gateway"], "--warm", "20"))
+    m = re.search(r"orders rehearsed (\d+), cut short (\d+)", r.stdout)
+    check(m and int(m.group(1)) > 10 and counter(r, "tcp_warmed") == int(m.group(1)), r.stdout)
+    check("orders sent 2, reports 4, accepted 2, shares filled 100, canceled 1" in r.stdout,
+          r.stdout)
+    check(lab.out() == without != [], "what is sent has changed")
+
+
 def two_ports(lab):
     """Each engine of a process has its own captures, output, golden and digest."""
     a = [(t, p) for t, p in scenes.packets("udp")]
@@ -1123,7 +1139,7 @@ def pcapdiff_errors(lab):
 
 CASES = {**{f"golden {name}": lambda lab, n=name: golden(lab, n) for name in scenes.SCENES},
          **{fn.__name__: fn for fn in (
-             golden_notices, golden_is_made, orders, two_ports, books_are_mended,
+             golden_notices, golden_is_made, orders, rehearsed_orders, two_ports, books_are_mended,
              same_under_load, seed_matters, paced, idle_hours, lcores, tx_cost,
              backwards, merged, microseconds, checksums, damaged, unreadable, filtered, vlan, loops,
              full_bursts, faults, faults_by_chance, faults_of_each_kind,

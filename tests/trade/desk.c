@@ -305,6 +305,65 @@ static void killed_at_once(void)
 	desk_close(&d);
 }
 
+/* What a rehearsal writes is what the next order is; nothing else of it is left. */
+static void rehearse(const struct desk_intent *i, enum desk_verdict want)
+{
+	struct desk before = d;
+	size_t bytes = (d.mask + 1) * sizeof(*d.orders), len = 1, sent;
+	struct desk_order *orders = malloc(bytes);
+	uint8_t out[DESK_BYTES], real[DESK_BYTES];
+	uint64_t ref;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(orders);
+	memcpy(orders, d.orders, bytes);
+	CU_ASSERT_EQUAL(desk_rehearse(&d, i, 7, out, &len), want);
+	CU_ASSERT_EQUAL(len > 0, want == DESK_ok);
+	CU_ASSERT_EQUAL(desk_rehearse_admit(&d, i, 7, &ref), want);
+	CU_ASSERT_EQUAL(memcmp(&d, &before, sizeof(d)), 0);
+	CU_ASSERT_EQUAL(memcmp(d.orders, orders, bytes), 0);
+	free(orders);
+	if (want != DESK_ok)
+		return;
+	CU_ASSERT_EQUAL(ref, d.next_ref);
+	CU_ASSERT_EQUAL(desk_enter(&d, i, 7, real, &sent), DESK_ok);
+	CU_ASSERT_EQUAL(sent, len);
+	CU_ASSERT_EQUAL(memcmp(out, real, len), 0);
+}
+
+static void rehearsed(void)
+{
+	const struct desk_limits l = {.max_open = 8, .max_shares = 100, .collar_bp = 100,
+		.max_per_second = 1, .max_gross = 1000 * 630000, .max_position = 500};
+	struct desk_intent i = {.side = 'B', .shares = 50, .price = 630000};
+
+	begin(OUCH_50, &l);
+	rehearse(&i, DESK_ok);
+	rehearse(&i, DESK_rate); /* the order after it took what there was */
+	d.tokens_ns = SECOND;
+	i.side = 'S';
+	rehearse(&i, DESK_ok);
+	d.tokens_ns = SECOND;
+	i.shares = 101;
+	rehearse(&i, DESK_shares);
+	i.shares = 1;
+	i.price = 700000;
+	rehearse(&i, DESK_collar);
+	i.price = 630000;
+	i.symbol = 2; /* there are two */
+	rehearse(&i, DESK_symbol);
+	i.symbol = UINT16_MAX;
+	rehearse(&i, DESK_symbol);
+	i.symbol = 0;
+	desk_kill(&d);
+	rehearse(&i, DESK_killed);
+	desk_close(&d);
+	begin(OUCH_42, &l);
+	rehearse(&i, DESK_ok);
+	d.session_open = false;
+	rehearse(&i, DESK_no_session);
+	desk_close(&d);
+}
+
 static void no_session_no_reference(void)
 {
 	const struct desk_limits none = {0};
@@ -333,6 +392,7 @@ int main(int argc, char **argv)
 		{"at the edges", at_the_edges},
 		{"killed", killed},
 		{"killed at once", killed_at_once},
+		{"rehearsed", rehearsed},
 		{"no session, no reference", no_session_no_reference},
 		{NULL, NULL},
 	};

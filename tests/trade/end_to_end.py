@@ -227,6 +227,35 @@ def the_kill_switch_mutes():
 
 
 @case
+def rehearsals_stay_inside():
+    """With --warm the exchange sees the orders that are, and no others; the kill switch and limits
+    end rehearsals, too."""
+    for exchange, own in WAYS:
+        with Floor("--house", "200", *exchange) as floor:
+            gateway = floor.gateway("--warm", "200", *own)
+            gateway.until(lambda text: number(text, "orders rehearsed") > 200 and
+                          number(text, "orders sent") > 5)
+            os.kill(gateway.p.pid, signal.SIGUSR1)
+            gateway.until(settled)
+            still = number(gateway.text(), "orders rehearsed")
+            time.sleep(0.3)
+            gateway.until(lambda text, n=still: number(text, "orders rehearsed") == n)
+            text, at_exchange = floor.end(gateway)
+            sent = number(text, "orders sent")
+            assert number(at_exchange, "orders") == number(text, "accepted") == sent > 5, \
+                text + at_exchange
+            assert column(text, "tcp_warmed") == number(text, "orders rehearsed"), text
+            assert number(at_exchange, "malformed") == number(at_exchange, "sent again") == 0, \
+                at_exchange
+    with Floor("--house", "200") as floor:
+        gateway = floor.gateway("--warm", "200", "--max-shares", "1")
+        gateway.until(lambda text: number(text, "cut short") > 200)
+        text, at_exchange = floor.end(gateway)
+        assert number(text, "orders rehearsed") == column(text, "tcp_warmed") == 0, text
+        assert number(at_exchange, "orders") == 0, at_exchange
+
+
+@case
 def limits_hold():
     with Floor("--house", "2000") as floor:
         began = time.monotonic()
@@ -289,6 +318,7 @@ def mistakes():
             ("perch-gateway", ip), ("perch-gateway", [*full, "surplus"]),
             ("perch-gateway", [*full, "--strategy", "win"]),
             ("perch-gateway", [*full, "--kill", "x"]),
+            ("perch-gateway", [*full, "--warm", "0"]),
             ("perch-gateway", [*full, "--fix", "5.0"]),
             ("perch-gateway", [*full, "--fix", "4.4", "--ouch", "5.0"]),
             ("perch-gateway", [*full, "--fix", "4.4", "--target", "x" * 32]),
@@ -304,7 +334,8 @@ def mistakes():
         r = subprocess.run([os.path.join(BUILD, "apps", name), *COMMON, "--", *argv], check=False,
                            capture_output=True, text=True, timeout=20)
         assert r.returncode == 2 and len(r.stderr.splitlines()) == 1, (name, argv, r)
-    for argv in (["--rate"], ["--rate", "x"], ["--frobnicate", "1"], ["--times", "0"]):
+    for argv in (["--rate"], ["--warm", "0"], ["--times", "1,2,3,4,5", "--warm", "9"],
+                 ["--rate", "x"], ["--frobnicate", "1"], ["--times", "0"]):
         r = subprocess.run([os.path.join(BUILD, "apps/perch-trade-sim"), *argv], check=False,
                            capture_output=True, text=True, timeout=20)
         assert r.returncode == 2 and r.stderr, (argv, r)

@@ -207,6 +207,43 @@ static void prepared_orders(void)
 	end();
 }
 
+/* What is written is what the next order is; the session is where it was. */
+static void rehearsed_in(const struct setting *as)
+{
+	const struct desk_intent i = {.symbol = 1, .side = 'S', .ioc = true, .shares = 7, .price = 5};
+	struct fix_counters before;
+	char out[FIX_PREPARED_MAX];
+	uint64_t in_0, out_0, in_1, out_1;
+	const char *data;
+	size_t len;
+
+	begin(as);
+	now += S;
+	before = *fix_counters(client);
+	fix_numbers(client, &in_0, &out_0);
+	len = fix_order_rehearse(&orders, &i, 4711, now, out);
+	CU_ASSERT_FATAL(len > 0);
+	fix_numbers(client, &in_1, &out_1);
+	CU_ASSERT(in_0 == in_1 && out_0 == out_1);
+	CU_ASSERT_EQUAL(memcmp(&before, fix_counters(client), sizeof(before)), 0);
+	CU_ASSERT_EQUAL(fix_out(client, &data), 0);
+	CU_ASSERT(fix_order_enter(&orders, &i, 4711, now));
+	CU_ASSERT_EQUAL(fix_out(client, &data), len);
+	CU_ASSERT_EQUAL(memcmp(out, data, len), 0);
+	fix_taken(client, len);
+	fix_disconnected(client);
+	CU_ASSERT_EQUAL(fix_order_rehearse(&orders, &i, 4712, now, out), 0);
+	end();
+}
+
+static void rehearsed(void)
+{
+	unsigned k;
+
+	for (k = 0; k < sizeof(settings) / sizeof(settings[0]); k++)
+		rehearsed_in(&settings[k]);
+}
+
 static void orders_live_and_die(void)
 {
 	unsigned i;
@@ -476,6 +513,7 @@ int main(int argc, char **argv)
 {
 	static const struct suite_case cases[] = {
 		{"prepared orders", prepared_orders},
+		{"rehearsed", rehearsed},
 		{"orders live and die", orders_live_and_die},
 		{"refused orders", refused_orders},
 		{"cancels", cancels},
