@@ -412,9 +412,10 @@ static void summary(void)
 
 	printf("perch-exchange: orders %" PRIu64 ", executions %" PRIu64 ", cancels %" PRIu64
 	       ", rejects %" PRIu64 ", sent again %" PRIu64 ", malformed %" PRIu64
-	       ", unknown orders %" PRIu64 ", mass cancels %" PRIu64 "\n",
+	       ", unknown orders %" PRIu64 ", mass cancels %" PRIu64 ", modified %" PRIu64
+	       "\n",
 		c->orders, c->executions, c->cancels, c->rejects, c->retransmitted, c->malformed,
-		c->unknown_orders, c->mass_cancels);
+		c->unknown_orders, c->mass_cancels, c->modified);
 	printf("perch-exchange: feed messages %" PRIu64 " in %" PRIu64
 	       " packets, re-requests %" PRIu64 ", reports replayed %" PRIu64
 	       ", logins refused %" PRIu64 ", protocol errors %" PRIu64 ", no seat %" PRIu64 "\n",

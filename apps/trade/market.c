@@ -26,6 +26,7 @@ struct standing {
 
 struct account {
 	char name[NAME_BYTES], password[NAME_BYTES];
+	bool disabled;     /* it has asked for no more orders of its own */
 	uint64_t last_ref; /* 5.0: what is not above it was sent again */
 	struct archive *log;
 };
@@ -173,7 +174,7 @@ static void report_canceled(
 static void reject(struct market *m, int account, const struct ouch *in, enum market_reject why,
 	int64_t now_ns)
 {
-	static const char letters[] = "SZXICOR";
+	static const char letters[] = "SZXICORD";
 	struct ouch r = *in;
 
 	m->counters.rejects++;
@@ -305,11 +306,14 @@ static bool was_seen(struct market *m, int account, const struct ouch *in)
 	return seen;
 }
 
-static enum market_reject fault(const struct market *m, const struct ouch *in, int *symbol)
+static enum market_reject fault(
+	const struct market *m, int account, const struct ouch *in, int *symbol)
 {
 	*symbol = match_symbol_find(m->match, in->symbol);
 	if (!m->is_open)
 		return MARKET_CLOSED;
+	if (m->accounts[account].disabled)
+		return MARKET_DISABLED;
 	if (*symbol < 0)
 		return MARKET_BAD_SYMBOL;
 	if (!in->side || !strchr("BSTE", in->side))
@@ -347,7 +351,7 @@ static void enter(struct market *m, int account, const struct ouch *in, int64_t 
 
 	if (was_seen(m, account, in))
 		return;
-	why = fault(m, in, &symbol);
+	why = fault(m, account, in, &symbol);
 	if (why) {
 		reject(m, account, in, why, now_ns);
 		return;
@@ -388,7 +392,7 @@ static void replace(struct market *m, int account, const struct ouch *in, int64_
 	}
 	order.side = s->side;
 	snprintf(order.symbol, sizeof(order.symbol), "%s", match_symbol_name(m->match, s->symbol));
-	why = fault(m, &order, &symbol);
+	why = fault(m, account, &order, &symbol);
 	if (!why && order.shares <= s->executed)
 		why = MARKET_BAD_SHARES;
 	if (why && why != MARKET_NO_ROOM) {
@@ -401,6 +405,47 @@ static void replace(struct market *m, int account, const struct ouch *in, int64_
 	old = order;
 	old.type = OUCH_REPLACED;
 	place(m, account, &order, (uint16_t)symbol, &old, now_ns);
+}
+
+/* The order keeps its place in the queue: it may become smaller, and a sale of another kind. What
+ * asks for anything else is no request, and as in the specification not answered. */
+static void modify(struct market *m, int account, const struct ouch *in, int64_t now_ns)
+{
+	struct standing *s = find(m, account, in);
+	struct ouch r = {.type = OUCH_MODIFIED, .side = in->side};
+	uint32_t left = 0, keep;
+	void *owner;
+
+	if (!s || !match_find(m->match, s->number, &owner, &left)) {
+		m->counters.unknown_orders++;
+		return;
+	}
+	keep = in->shares > s->executed ? (uint32_t)in->shares - s->executed : 0;
+	keep = keep < left ? keep : left;
+	if (!in->side || !strchr(s->side == 'B' ? "B" : "STE", in->side) ||
+		(in->side == s->side && keep == left))
+		return;
+	s->side = in->side;
+	name_order(&r, s);
+	r.shares = keep;
+	m->counters.modified++;
+	report(m, account, &r, now_ns);
+	match_cancel(m->match, s->number, keep);
+	tell_all(m, 0, now_ns);
+}
+
+/* No more orders of the account, or again. It has one firm, whatever the message calls it. */
+static void set_disabled(
+	struct market *m, int account, const struct ouch *in, bool disabled, int64_t now_ns)
+{
+	struct ouch r = *in;
+
+	if (was_seen(m, account, in))
+		return;
+	m->accounts[account].disabled = disabled;
+	r.type = disabled ? OUCH_DISABLED : OUCH_ENABLED;
+	r.appendage_len = 0;
+	report(m, account, &r, now_ns);
 }
 
 static void cancel_many(struct market *m, int account, const struct ouch *in, int64_t now_ns)
@@ -436,7 +481,10 @@ void market_input(struct market *m, int account, const void *data, size_t len, i
 	case OUCH_REPLACE: replace(m, account, &in, now_ns); break;
 	case OUCH_QUERY: answer_query(m, account, now_ns); break;
 	case OUCH_MASS_CANCEL: cancel_many(m, account, &in, now_ns); break;
-	default: /* modify, trade now: this venue has neither */ m->counters.malformed++; break;
+	case OUCH_MODIFY: modify(m, account, &in, now_ns); break;
+	case OUCH_DISABLE: set_disabled(m, account, &in, true, now_ns); break;
+	case OUCH_ENABLE: set_disabled(m, account, &in, false, now_ns); break;
+	default: /* trade now: this venue has no such thing */ m->counters.malformed++; break;
 	}
 }
 

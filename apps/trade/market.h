@@ -35,11 +35,12 @@ enum market_reject {
 	MARKET_CLOSED = 'C',
 	MARKET_NO_ROOM = 'O',
 	MARKET_BAD_REPLACE = 'R',
+	MARKET_DISABLED = 'D',
 };
 
 struct market_counters {
 	uint64_t orders, executions, cancels, rejects, retransmitted, malformed, unknown_orders,
-		mass_cancels;
+		mass_cancels, modified;
 };
 
 struct market;

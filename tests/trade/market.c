@@ -324,6 +324,96 @@ static void what_has_traded_counts(void)
 	market_close(m);
 }
 
+/* Smaller, or a sale of another kind, in its place of the queue; the public sees only the size. */
+static void modify_in(enum ouch_version v)
+{
+	struct ouch o = {.type = OUCH_MODIFY, .ref = 1, .token = "T1", .side = 'S', .shares = 8};
+	struct itch i;
+
+	begin(v);
+	enter(0, 1, 'S', 10, 50);
+	enter(0, 2, 'S', 10, 50);
+	enter(1, 1, 'B', 3, 50); /* takes three of the first */
+	told[0] += 3;
+	told[1] += 2;
+	published = archive_next(market_feed(m));
+	send(0, &o);
+	CU_ASSERT_EQUAL(expect(0, 'M', 1, 5).side, 'S'); /* of eight three have traded */
+	i = expect_public('X');
+	CU_ASSERT_EQUAL(i.cancel.shares, 2);
+	send(0, &o); /* nothing to change */
+	o.shares = 9;
+	send(0, &o); /* nor does it grow */
+	o.side = 'B';
+	o.shares = 4;
+	send(0, &o); /* nor become a purchase */
+	o.side = '\0';
+	send(0, &o);
+	expect_quiet(0);
+	o.side = 'T';
+	o.shares = 100;
+	send(0, &o); /* short now, the size stays */
+	CU_ASSERT_EQUAL(expect(0, 'M', 1, 5).side, 'T');
+	CU_ASSERT_EQUAL(published, archive_next(market_feed(m)));
+	CU_ASSERT_EQUAL(market_counters(m)->modified, 2);
+	enter(1, 2, 'B', 1, 50); /* still first in the queue */
+	expect(0, 'E', 1, 1);
+	o.shares = 4; /* as many as have traded */
+	send(0, &o);
+	expect(0, 'M', 1, 0);
+	expect_public('E');
+	expect_public('D');
+	send(0, &o); /* it is gone */
+	CU_ASSERT_EQUAL(market_counters(m)->unknown_orders, 1);
+	o = (struct ouch){
+		.type = OUCH_MODIFY, .ref = 2, .token = "T2", .side = 'S', .shares = 5};
+	told[1] += 2;
+	send(1, &o); /* not its own: it has traded, and so is unknown */
+	expect_quiet(0);
+	expect_quiet(1);
+	CU_ASSERT_EQUAL(market_counters(m)->malformed, 0);
+	market_close(m);
+}
+
+static void modifies(void)
+{
+	modify_in(OUCH_50);
+	modify_in(OUCH_42);
+}
+
+/* No more orders of this account, nor replacements, until it says otherwise; cancels go. */
+static void disabled_and_enabled(void)
+{
+	struct ouch off = {.type = OUCH_DISABLE, .ref = 2, .firm = "FIRM"},
+		    on = {.type = OUCH_ENABLE, .ref = 6, .firm = "FIRM"},
+		    u = {.type = OUCH_REPLACE, .old_ref = 1, .ref = 4, .shares = 5, .price = 50},
+		    x = {.type = OUCH_CANCEL, .ref = 1};
+
+	begin(OUCH_50);
+	enter(0, 1, 'B', 10, 50);
+	expect(0, 'A', 1, 10);
+	send(0, &off);
+	CU_ASSERT_STRING_EQUAL(expect(0, 'G', 2, 0).firm, "FIRM");
+	enter(0, 3, 'B', 10, 50);
+	CU_ASSERT_EQUAL(expect(0, 'J', 3, 0).reason_code, 8);
+	send(0, &u);
+	CU_ASSERT_EQUAL(expect(0, 'J', 4, 0).reason_code, 8);
+	enter(1, 1, 'B', 10, 50); /* somebody else's business */
+	expect(1, 'A', 1, 10);
+	send(0, &x);
+	expect(0, 'C', 1, 10);
+	on.ref = 2;
+	send(0, &on); /* sent again, says its reference */
+	expect_quiet(0);
+	on.ref = 6;
+	send(0, &on);
+	CU_ASSERT_STRING_EQUAL(expect(0, 'K', 6, 0).firm, "FIRM");
+	enter(0, 7, 'B', 10, 50);
+	expect(0, 'A', 7, 10);
+	expect_quiet(0);
+	market_close(m);
+}
+
 static void logins(void)
 {
 	begin(OUCH_50);
@@ -384,6 +474,8 @@ int main(int argc, char **argv)
 		{"ioc and no room", ioc_and_no_room},
 		{"mass cancel", mass_cancel},
 		{"what has traded counts", what_has_traded_counts},
+		{"modifies", modifies},
+		{"disabled and enabled", disabled_and_enabled},
 		{"logins", logins},
 		{"the public sees the book", the_public_sees_the_book},
 		{NULL, NULL},
