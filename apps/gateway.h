@@ -135,7 +135,8 @@ void gateway_feed_close(struct gateway *g);
 /* A packet of that line, and all that follows from it. It never parks. */
 void gateway_feed_input(struct gateway *g, unsigned line, const struct perch_datagram *d);
 
-/* gateway_warm.c: after the feed is open, and before it is closed. Returns 0 or a negative errno. */
+/* gateway_warm.c: after the feed is open, and before it is closed. Returns 0 or a negative
+ * errno. */
 int gateway_warm_open(struct gateway *g, const char *const *symbols);
 void gateway_warm_close(struct gateway *g);
 /* Rehearse an order whenever none has left for every_ns. Coroutine. */

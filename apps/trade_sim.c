@@ -294,7 +294,8 @@ static const char *const stage_names[GATEWAY_STAGES] = {
 static void print_row(const struct run *r, const char *what, const struct hist *h)
 {
 	printf("%5" PRIu64 "x%s %-38s %9" PRIu64 "  %8.2f %8.2f %8.2f %8.2f %9.2f\n", r->times,
-		r->warm_ns ? "w" : " ", what, h->count, hist_mean(h) / 1e3, (double)hist_quantile(h, 0.5) / 1e3,
+		r->warm_ns ? "w" : " ", what, h->count, hist_mean(h) / 1e3,
+		(double)hist_quantile(h, 0.5) / 1e3,
 		(double)hist_quantile(h, 0.99) / 1e3, (double)hist_quantile(h, 0.999) / 1e3,
 		(double)h->max / 1e3);
 }

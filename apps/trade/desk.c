@@ -403,6 +403,8 @@ int desk_report(struct desk *d, const struct ouch *m)
 	o = find(d, ref_of(d, m));
 	if (!o && m->type == OUCH_ACCEPTED)
 		o = adopt(d, m);
+	if (!o && m->type == OUCH_CANCEL_REJECT && ref_of(d, m) < d->next_ref)
+		return 0; /* it had come to its end while the cancel was on its way */
 	if (!o) {
 		d->unknown++;
 		return -ENOENT;

@@ -15,8 +15,9 @@ struct tick { /* the top of a book after a message; prices with 4 decimals, 0: t
 
 struct strategy {
 	const char *name, *text;
-	/* Returns true with *order filled in. It keeps nothing: with --warm it is asked also about ticks
-	 * that never were, of which nothing is sent. last is the tick before of the same symbol. */
+	/* Returns true with *order filled in. It keeps nothing: with --warm it is asked also about
+	 * ticks that never were, of which nothing is sent. last is the tick before of the same
+	 * symbol. */
 	bool (*decide)(const struct tick *last, const struct tick *now, struct desk_intent *order);
 };
 

@@ -190,6 +190,10 @@ static void lives_of_orders(void)
 	CU_ASSERT_EQUAL(d.symbols[0].open_buy, 0);
 	CU_ASSERT_EQUAL(report('A', 9999, 1), -ENOENT); /* of no symbol of ours */
 	CU_ASSERT_EQUAL(d.unknown, 2);
+	CU_ASSERT_EQUAL(report('I', 113, 0), 0); /* too late a cancel is nothing strange */
+	CU_ASSERT_EQUAL(d.unknown, 2);
+	CU_ASSERT_EQUAL(report('I', 9999, 0), -ENOENT); /* one of no order is */
+	CU_ASSERT_EQUAL(d.unknown, 3);
 	CU_ASSERT_EQUAL(report('S', 0, 0), 0);
 	desk_close(&d);
 }

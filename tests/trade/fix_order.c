@@ -210,7 +210,8 @@ static void prepared_orders(void)
 /* What is written is what the next order is; the session is where it was. */
 static void rehearsed_in(const struct setting *as)
 {
-	const struct desk_intent i = {.symbol = 1, .side = 'S', .ioc = true, .shares = 7, .price = 5};
+	const struct desk_intent i = {
+		.symbol = 1, .side = 'S', .ioc = true, .shares = 7, .price = 5};
 	struct fix_counters before;
 	char out[FIX_PREPARED_MAX];
 	uint64_t in_0, out_0, in_1, out_1;
