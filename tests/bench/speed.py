@@ -456,6 +456,11 @@ def measure(a, kind, cases):
     return results
 
 
+def opened_much(r):
+    """Opening was so large a part of the run that its packets tell in the stages' averages."""
+    return 20 * r.get("conns", 0) > r.get("requests", 0)
+
+
 def show(title, kind, results):
     print(f"\n{title}")
     base = next((n for n in results if n.startswith("perch")), next(iter(results), None))
@@ -486,10 +491,11 @@ def show(title, kind, results):
         cycles = stage_cycles(last.get("server", last))
         if cycles:
             print("    cycles a packet: " + ", ".join(f"{k} {v:.0f}" for k, v in cycles.items()) +
-                  f"; sum {sum(cycles.values()):.0f}")
+                  f"; sum {sum(cycles.values()):.0f}" +
+                  (", opening included" if opened_much(last) else ""))
         busy = {who: last.get("rate", 0) * sum(stage_cycles(last.get(key, {})).values()) / tsc_hz()
                 for who, key in (("server", "server"), ("load", "engine"))}
-        if kind == "rate" and all(busy.values()):
+        if kind == "rate" and all(busy.values()) and not opened_much(last):
             print("    busy with packets: " + ", ".join(f"{who} {100 * b:.0f} %"
                                                        for who, b in busy.items()))
         if cycles and kind == "p50":
