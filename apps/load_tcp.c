@@ -8,6 +8,8 @@
 #include "apps/load.h"
 #include "apps/pattern.h"
 
+enum { STREAM_VIEWS = 16 }; /* segments that are looked at together */
+
 /* ---- requests ------------------------------------------------------------------------------- */
 
 bool load_tcp_send(struct load_job *j, int64_t due_ns)
@@ -215,14 +217,18 @@ void load_receive(struct load_job *j)
 {
 	struct load_worker *w = j->worker;
 	const struct load *l = w->load;
-	struct perch_bytes b;
+	struct perch_bytes b[STREAM_VIEWS];
+	int n, i;
 
-	while ((b = perch_next(j->conn, PERCH_FOREVER)).len > 0) {
-		if (l->check)
-			w->wrong += !pattern_holds(l->out, j->got, b.data, (uint64_t)b.len);
-		j->got += (uint64_t)b.len;
-		if (w->phase == LOAD_MEASURES)
-			w->bytes += (uint64_t)b.len;
+	while ((n = perch_next_many(j->conn, b, STREAM_VIEWS, PERCH_FOREVER)) > 0) {
+		for (i = 0; i < n; i++) {
+			if (l->check)
+				w->wrong += !pattern_holds(l->out, j->got, b[i].data,
+					(uint64_t)b[i].len);
+			j->got += (uint64_t)b[i].len;
+			if (w->phase == LOAD_MEASURES)
+				w->bytes += (uint64_t)b[i].len;
+		}
 	}
-	load_failed(w, b.len < 0 ? (int)b.len : -ECONNRESET);
+	load_failed(w, n < 0 ? n : -ECONNRESET);
 }
