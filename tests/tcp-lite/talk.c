@@ -365,6 +365,7 @@ static void take_other(const struct frame *f)
 		frame_nd(&reply, &e, 136, 0x60, &e.src, &peer_mac);
 	else
 		return;
+	talk.solicited++;
 	m = to_mbuf(&reply);
 	perch_net_input(talk.net, 0, &m, 1, talk.now_ns);
 }

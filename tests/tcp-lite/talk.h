@@ -42,6 +42,7 @@ struct talk {
 	uint32_t ts_heard;      /* our last timestamp, which it echoes */
 	uint32_t written, read; /* bytes so far, which say what the next ones are */
 	uint32_t ack_due;       /* relative: what a correct peer would acknowledge */
+	unsigned solicited;     /* so often we asked for the peer's MAC address */
 };
 
 extern struct talk talk;

@@ -187,6 +187,23 @@ static void others_see_nothing_of_it(void)
 	talk_end();
 }
 
+/* When this second's are used up for all, nobody gets one. */
+static void challenges_of_all_are_limited(void)
+{
+	talk_begin();
+	accepts("mss 1000");
+	talk.net->tcp->challenges = (struct perch_tcp_limit){talk.now_ns + SECOND, 1};
+	rx("R 9");
+	tx("A 1 ack 1");
+	pass(600 * MS);
+	ignored("R 9");
+	check(DROPS(tcp_challenge_limited) == 1);
+	pass(600 * MS);
+	rx("R 9");
+	tx("A 1 ack 1");
+	talk_end();
+}
+
 static void limits_are_drawn_anew(void)
 {
 	struct perch_tcp_limit limit = {.until_ns = 0};
@@ -336,6 +353,7 @@ static const struct suite_case cases[] = {
 	{"5961 5.2 the range is scaled", ack_range_is_scaled},
 	{"5961 7 a challenge per half second", a_challenge_per_half_second},
 	{"5961 10 other connections see nothing of it", others_see_nothing_of_it},
+	{"5961 10 challenges of all are limited", challenges_of_all_are_limited},
 	{"5961 10 limits are drawn anew", limits_are_drawn_anew},
 	{"5961 10 RSTs are limited", resets_are_limited},
 	{"5961 an ACK storm dies", an_ack_storm_dies},

@@ -582,7 +582,172 @@ static void keepalive_tries_anew(void)
 	talk_end();
 }
 
+/* ---- headers -------------------------------------------------------------------------------- */
+
+/* RFC 9293 section 3.1: a header of less than five words. */
+static void short_headers(void)
+{
+	talk_begin();
+	accepts("mss 1000");
+	dropped(tcp_malformed, "PA 1:11 ack 1 off 4");
+	talk_end();
+}
+
+/* ---- early ones, again and again ------------------------------------------------------------ */
+
+/* The bound is on what is early now: nobody reads, so it is one inbox all the time. */
+static void early_ones_are_taken_off(void)
+{
+	unsigned i;
+
+	opens(16384);
+	for (i = 0; i < 40; i++) {
+		rx_text("A", i * 20 + 11, 10);
+		rx_text("A", i * 20 + 1, 10);
+		forget_tx();
+	}
+	check(DROPS(tcp_reassembly_full) == 0);
+	takes(800);
+	talk_end();
+}
+
+/* What was the last early one is in order now, and the next begins a list of its own. */
+static void early_anew(void)
+{
+	opens(65536);
+	rx_text("A", 11, 10);
+	rx_text("A", 1, 10);
+	forget_tx();
+	rx_text("A", 31, 10);
+	tx("A 1 ack 21 <sack 31:41>");
+	rx_text("A", 21, 10);
+	tx("A 1 ack 41 <>");
+	takes(40);
+	talk_end();
+}
+
+/* The buffer grows for a reader who leaves nothing lying: one that has caught up after long begins
+ * to count then. */
+static void caught_up_after_long(void)
+{
+	struct perch_net_config cfg = talk_config();
+	unsigned i;
+
+	cfg.rcvbuf_bytes = 1 << 20;
+	talk_begin_with(&cfg);
+	accepts("mss 1000,scale 7");
+	rx_text("A", 1, 1000);
+	for (i = 1; i < 700; i++) {
+		rx_text("A", i * 1000 + 1, 1000);
+		reads(1000);
+		forget_tx();
+	}
+	check(talk.c->rcv_edge - talk.c->rcv_nxt <= 256 * 1024);
+	reads(1000);
+	check((talk.c->rcv_tuned & 15) == 0);
+	talk_end();
+}
+
+/* ---- what is sent when ---------------------------------------------------------------------- */
+
+/* RFC 9293 section 3.8.6.1: how often the window was asked for says nothing of the way. */
+static void probes_do_not_back_off_data(void)
+{
+	opens(65536);
+	talk.c->marks &= (uint16_t)~TCB_SACK; /* no loss probes */
+	writes(1000);
+	tx("A 1:1001");
+	rx("A 1 ack 1001 win 0");
+	writes(1000);
+	pass(2 * SECOND);
+	check(forget_tx() >= 3);
+	rx("A 1 ack 1001 win 5000");
+	tx("A 1001:2001");
+	tx_after(195 * MS, 305 * MS, "A 1001:2001");
+	talk_end();
+}
+
+/* A FIN waits for what cwnd holds back. */
+static void fin_behind_what_waits(void)
+{
+	opens(65536);
+	writes(11000);
+	perch_tcp_close(talk.net, talk.c);
+	pass(0);
+	check(forget_tx() == 10);
+	check(!(talk.c->marks & TCB_FIN_SENT));
+	rx("A 1 ack 10001");
+	tx("FA 10001:11001");
+	talk_end();
+}
+
+/* What nobody can send yet is not taken from the writer. */
+static void send_buffer_follows_cwnd(void)
+{
+	struct perch_net_config cfg = talk_config();
+
+	cfg.sndbuf_bytes = 4 << 20;
+	talk_begin_with(&cfg);
+	accepts("mss 1000,scale 7");
+	check(perch_tcp_writable(talk.net, talk.c) == 256 * 1024);
+	talk.c->cwnd = 200000;
+	check(perch_tcp_writable(talk.net, talk.c) == 400000);
+	talk_end();
+}
+
+/* RFC 5681 section 4.1: idle since the last data, also where its ACKs came out of order. */
+static void idle_since_the_last(void)
+{
+	unsigned i, at = 1;
+	char text[60];
+
+	opens(65536);
+	talk.c->cwnd = 50000;
+	for (i = 0; i < 40; i++, at += 2000) {
+		writes(2000);
+		check(forget_tx() >= 2); /* and a probe, at first */
+		pass(10 * MS);
+		snprintf(text, sizeof(text), "A 1 ack %u <sack %u:%u>", at, at + 1000, at + 2000);
+		rx(text);
+		snprintf(text, sizeof(text), "A 1 ack %u", at + 2000);
+		rx(text);
+	}
+	writes(1000);
+	check(talk.c->cwnd >= 50000);
+	talk_end();
+}
+
+/* RFC 4861 section 7.3.1: progress shows that the neighbour is there. */
+static void progress_confirms_the_neighbour(void)
+{
+	unsigned i, before;
+
+	opens(65536);
+	before = talk.solicited;
+	for (i = 0; i < 120; i++) {
+		writes(10);
+		check(forget_tx() == 1);
+		rx("A 1");
+		pass(SECOND);
+	}
+	check(talk.solicited == before);
+	pass(200 * SECOND);
+	writes(10);
+	pass(10 * SECOND); /* that may be asked for */
+	check(talk.solicited > before);
+	talk_end();
+}
+
 static const struct suite_case cases[] = {
+	{"9293 3.1 short headers", short_headers},
+	{"early ones are taken off", early_ones_are_taken_off},
+	{"early anew", early_anew},
+	{"caught up after long", caught_up_after_long},
+	{"9293 3.8.6.1 probes do not back off data", probes_do_not_back_off_data},
+	{"9293 3.10.4 FIN behind what waits", fin_behind_what_waits},
+	{"send buffer follows cwnd", send_buffer_follows_cwnd},
+	{"5681 4.1 idle since the last", idle_since_the_last},
+	{"4861 7.3.1 progress confirms the neighbour", progress_confirms_the_neighbour},
 	{"3.1 nobody's ports", nobodys_ports},
 	{"text behind a reset", text_behind_a_reset},
 	{"3.10.7.4 ACK behind text", ack_behind_text},

@@ -379,6 +379,7 @@ static void user_timeout_and_progress(void)
 /* A closed window that is never opened: what waits makes no progress (as Linux sees it). */
 static void user_timeout_of_a_closed_window(void)
 {
+	uint64_t probes;
 	int i;
 
 	begin_user_timeout(5 * SECOND);
@@ -392,8 +393,10 @@ static void user_timeout_of_a_closed_window(void)
 		rx("A 1 ack 1001 win 0");
 	}
 	state("ESTABLISHED");
+	probes = perch_tcp_counters(talk.net)->zero_window_probes;
 	pass(600 * MS);
 	event(GIVEN_UP);
+	check(perch_tcp_counters(talk.net)->zero_window_probes == probes);
 	talk_end();
 }
 
