@@ -802,6 +802,7 @@ struct pushed {
 static void pushing_server(struct perch_conn *c, void *arg)
 {
 	struct pushed *p = arg;
+	int64_t busy_ns;
 	char byte;
 
 	if (perch_read(c, &byte, 1, PERCH_FOREVER) != 1)
@@ -809,6 +810,8 @@ static void pushing_server(struct perch_conn *c, void *arg)
 	perch_mute(perch_self(), p->mute);
 	perch_yield(); /* nothing else waits to be sent in that turn */
 	p->before = pair_counter(perch_self(), "tx_taken");
+	for (busy_ns = perch_clock() + 2000000; p->mute == false && perch_clock() < busy_ns;)
+		; /* the handler's time, not that of what it sends */
 	perch_write(c, "now", 3, in_ms(1000));
 	p->written = pair_counter(perch_self(), "tx_taken");
 	p->rc = perch_push(c);
@@ -850,6 +853,9 @@ static void push(struct pushed *pushed, const struct perch_config *cfg)
 	CU_ASSERT_EQUAL(pushed->hung_up, -EBADF);
 	CU_ASSERT_EQUAL(pushed->n, 7);
 	CU_ASSERT_NSTRING_EQUAL(pushed->text, "nowthen", 7);
+	if (cfg)
+		CU_ASSERT(pair_counter(p.b, "stage_handlers_cycles") >
+			pair_counter(p.b, "stage_output_cycles"));
 	pair_close(&p);
 }
 
@@ -869,6 +875,62 @@ static void push_leaves_now(void)
 	CU_ASSERT(p.at.begin_ns > 0 && p.at.tx_ns <= p.clock_ns);
 }
 
+/* ---- more than the port takes at once -------------------------------------------------------- */
+
+enum { PUSHES = 2500 };
+
+static void many_pushes_server(struct perch_conn *c, void *arg)
+{
+	bool *full = arg;
+	uint64_t made = pair_counter(perch_self(), "tx_packets");
+	uint64_t taken = pair_counter(perch_self(), "tx_taken");
+	char byte;
+	int i;
+
+	for (i = 0; i < PUSHES; i++) {
+		byte = (char)(i % 251);
+		if (perch_write(c, &byte, 1, perch_now()) != 1)
+			break;
+		perch_push(c);
+	}
+	made = pair_counter(perch_self(), "tx_packets") - made;
+	taken = pair_counter(perch_self(), "tx_taken") - taken;
+	*full = i == PUSHES && taken < made && made < PUSHES;
+}
+
+static void many_pushes_client(void *arg)
+{
+	struct pushed *p = arg;
+	struct perch_conn *c;
+	char byte;
+
+	if (perch_dial(&p->to, NULL, &c, in_ms(4000)) == 0) {
+		while (perch_read(c, &byte, 1, in_ms(4000)) == 1 && byte == (char)(p->n % 251))
+			p->n++;
+		perch_hangup(c);
+	}
+	p->done = true;
+}
+
+/* The port's ring and what waits for it are full: the rest leaves later, all of it, in order, and
+ * nothing twice. */
+static void push_beyond_the_port(void)
+{
+	const struct perch_config many = {.sndbuf_bytes = 4 << 20, .mbufs = 48000};
+	struct pushed pushed = {.to = server(false, PORT)};
+	bool full = false;
+	struct pair p;
+
+	CU_ASSERT_TRUE_FATAL(pair_open(&p, &many));
+	CU_ASSERT_EQUAL(perch_listen(p.b, NULL, PORT, many_pushes_server, &full), 0);
+	CU_ASSERT_EQUAL(perch_start(p.a, 0, many_pushes_client, &pushed, 0), 0);
+	CU_ASSERT_TRUE(pair_turn(&p, &pushed.done, 20000));
+	CU_ASSERT_TRUE(full);
+	CU_ASSERT_EQUAL(pushed.n, PUSHES);
+	CU_ASSERT_EQUAL(pair_counter(p.b, "drop_tx_queue_full"), 0);
+	pair_close(&p);
+}
+
 /* The kill switch is on: nothing leaves that way either. */
 static void push_of_the_muted(void)
 {
@@ -884,7 +946,7 @@ static void push_of_the_muted(void)
 struct rehearsed {
 	struct perch_addr to;
 	uint64_t taken, made;
-	int quiet, long_one, in_flight, mute, hung_up;
+	int quiet, leaks, long_one, in_flight, mute, hung_up;
 	int64_t n;
 	bool done;
 	char text[8];
@@ -906,6 +968,8 @@ static void rehearsing_server(struct perch_conn *c, void *arg)
 		r->quiet += perch_warm(c, "never", 5) == 0;
 		perch_yield();
 	}
+	for (i = 0; i < 50000; i++) /* more than the pool has packets */
+		r->leaks += perch_warm(c, "never", 5) != 0;
 	r->taken = pair_counter(perch_self(), "tx_taken") - r->taken;
 	r->made = pair_counter(perch_self(), "tx_packets") - r->made;
 	r->long_one = perch_warm(c, bytes, sizeof(bytes));
@@ -945,7 +1009,8 @@ static void warm_sends_nothing(void)
 	CU_ASSERT_EQUAL(perch_start(p.a, 0, rehearsing_client, &r, 0), 0);
 	CU_ASSERT_TRUE(pair_turn(&p, &r.done, 5000));
 	CU_ASSERT_EQUAL(r.quiet, 100);
-	CU_ASSERT_EQUAL(pair_counter(p.b, "tcp_warmed"), 100);
+	CU_ASSERT_EQUAL(r.leaks, 0);
+	CU_ASSERT_EQUAL(pair_counter(p.b, "tcp_warmed"), 50100);
 	CU_ASSERT_EQUAL(r.taken, 0);
 	CU_ASSERT_EQUAL(r.made, 0);
 	CU_ASSERT_EQUAL(r.long_one, -EINVAL);
@@ -1124,6 +1189,7 @@ int main(int argc, char **argv)
 		{"stop_drains", stop_drains},
 		{"muted", muted},
 		{"push_leaves_now", push_leaves_now},
+		{"push_beyond_the_port", push_beyond_the_port},
 		{"push_of_the_muted", push_of_the_muted},
 		{"warm_sends_nothing", warm_sends_nothing},
 		{"small_bursts", small_bursts},
