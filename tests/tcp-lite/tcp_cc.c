@@ -624,7 +624,39 @@ static void fast_convergence(void)
 	check(cwnd > 1570000 && cwnd < 1630000);
 }
 
+/* Section 4.9: W_max is again what it was, which shows where the next loss finds it. */
+static uint32_t after_a_second_loss(bool undone)
+{
+	struct perch_outbox o = {.phase = PHASE_OPEN};
+	struct perch_tcb c = {.outbox = &o, .mss = 1000, .srtt_us = 100000 << 3};
+
+	cubic_after(&c, 2000000, 0);
+	cubic_after(&c, 1000000, 0);
+	if (undone)
+		perch_tcp_cubic.undo(&c);
+	return cubic_after(&c, 1200000, 12000);
+}
+
+static void cubic_undo(void)
+{
+	check(after_a_second_loss(true) < after_a_second_loss(false));
+}
+
+/* Sections 4.2 and 4.4: at most half as much again in a round trip, however late it is. */
+static void target_is_bounded(void)
+{
+	struct perch_outbox o = {.phase = PHASE_OPEN};
+	struct perch_tcb c = {.outbox = &o, .mss = 1000, .srtt_us = 100000 << 3};
+
+	cubic_after(&c, 100000, 0);
+	check(c.cwnd < 71000);
+	perch_tcp_cubic.acked(&c, c.cwnd, 100000, 60 * SECOND);
+	check(c.cwnd > 100000 && c.cwnd <= 106500);
+}
+
 static const struct suite_case cases[] = {
+	{"9438 4.9 undo", cubic_undo},
+	{"9438 4.4 target is bounded", target_is_bounded},
 	{"9438 4.7 fast convergence", fast_convergence},
 	{"5681 4.1 idle time halves", idle_halves},
 	{"5681 4.1 idle is remembered", idle_is_remembered},

@@ -3,6 +3,7 @@
  * repeated (RFC 3708), and what is given back (RFC 4015). Ten segments of 1,000 bytes are in flight
  * on a path of 100 ms whose order is not kept.
  */
+#include "tcp-lite/tcp_inside.h"
 #include "tests/tcp-lite/talk.h"
 
 #define RTT (100 * MS)
@@ -71,6 +72,7 @@ static void eifel_fast(void)
 	rx_first("A 1 ack 4001", "");
 	check(counters().spurious_recoveries == 1);
 	check(cwnd() >= 10000);
+	check(talk.c->ssthresh == INT32_MAX);
 	rx_first("A 1 ack 10001", "");
 	no_tx_until(SECOND);
 	talk_end();
@@ -99,6 +101,7 @@ static void a_real_loss(void)
 	sends_ten(",ts 1 0");
 	first_echo = talk.ts_heard;
 	reordered();
+	rx_first("A 1 ack 1", ",sack 1001:5001"); /* an old echo, but of no news */
 	pass(RTT);
 	rx("A 1 ack 10001");
 	check(counters().spurious_recoveries == 0);
@@ -121,6 +124,21 @@ static void eifel_timeout(void)
 	rx_first("A 1 ack 9001", "");
 	no_tx();
 	check(counters().retransmits == 2);
+	talk_end();
+}
+
+/* RFC 4015 section 3.4: back, but ten segments beyond what is on its way are enough at once. */
+static void eifel_timeout_without_a_burst(void)
+{
+	sends_ten(",ts 1 0");
+	first_echo = talk.ts_heard;
+	talk.c->cwnd = 60000;
+	pass(SECOND);
+	check(forget_tx() > 1 && counters().rto_fired > 0);
+	rx_first("A 1 ack 5001", "");
+	check(counters().spurious_recoveries == 1);
+	check(cwnd() < 30000);
+	check(talk.c->ssthresh >= 60000);
 	talk_end();
 }
 
@@ -153,6 +171,7 @@ static void one_dsack_of_two(void)
 	tx("A 1001:2001");
 	pass(RTT);
 	rx("A 1 ack 1 <sack 2001:10001>");
+	rx("A 1 ack 2001 <sack 1:1001 2001:10001>");
 	rx("A 1 ack 10001");
 	check(counters().spurious_recoveries == 0);
 	check(cwnd() == 7000);
@@ -205,6 +224,7 @@ static const struct suite_case cases[] = {
 	{"8985 6.2 lateness is learnt", lateness_is_learnt},
 	{"3522 3.2 a real loss", a_real_loss},
 	{"3522 3.2 timeout", eifel_timeout},
+	{"4015 3.4 timeout without a burst", eifel_timeout_without_a_burst},
 	{"3708 2 D-SACK for all", dsacks},
 	{"3708 2 D-SACK for one of two", one_dsack_of_two},
 	{"4015 3 nothing was sent again", nothing_sent_again},
