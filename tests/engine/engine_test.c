@@ -928,6 +928,8 @@ static void push_beyond_the_port(void)
 	CU_ASSERT_TRUE(full);
 	CU_ASSERT_EQUAL(pushed.n, PUSHES);
 	CU_ASSERT_EQUAL(pair_counter(p.b, "drop_tx_queue_full"), 0);
+	perch_poll(p.b, 10);
+	CU_ASSERT_EQUAL(pair_counter(p.b, "tx_taken"), pair_counter(p.b, "tx_packets"));
 	pair_close(&p);
 }
 
