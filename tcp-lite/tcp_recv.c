@@ -363,13 +363,50 @@ static bool cut_to_gap(struct perch_net *net, struct perch_tcb *c, struct rte_mb
 	return true;
 }
 
+/* Unlink the early packet that is the farthest from what is in order. */
+static struct rte_mbuf *pop_farthest(struct perch_inbox *in)
+{
+	struct rte_mbuf *last = in->early_last, *first = perch_pkt(last)->tcp.older;
+	struct rte_mbuf *m, *before = NULL;
+
+	if (first == last) { /* a run of its own: the one before it ends the list now */
+		for (m = in->early; m != last; m = perch_pkt(before)->next)
+			before = perch_pkt(m)->tcp.newer;
+	} else {
+		for (before = first; perch_pkt(before)->next != last;)
+			before = perch_pkt(before)->next;
+		perch_pkt(first)->tcp.newer = before;
+		perch_pkt(before)->tcp.older = first;
+	}
+	if (before)
+		perch_pkt(before)->next = NULL;
+	else
+		in->early = NULL;
+	in->early_last = before;
+	in->early_mbufs--;
+	return last;
+}
+
+/* A place for m among the early ones. The nearest are worth most: without them what is far is of no
+ * use, and where order is lost it would keep them out for ever. What was told by SACK may be taken
+ * back (RFC 2018 section 8). */
+static bool make_room(struct perch_net *net, struct perch_inbox *in, struct rte_mbuf *m)
+{
+	if (in->early_mbufs < net->tcp->in_mbufs_max / 2)
+		return true;
+	if (!in->early_last || seq_ge(perch_pkt(m)->tcp.seq, perch_pkt(in->early_last)->tcp.seq))
+		return false;
+	perch_net_drop(net, PERCH_DROP_tcp_reassembly_full, pop_farthest(in));
+	return true;
+}
+
 /* Keep m for later. */
 static void keep_early(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m)
 {
 	struct perch_inbox *in = c->inbox ? c->inbox : perch_inbox_new(net, c);
 	struct rte_mbuf *before;
 
-	if (!in || in->early_mbufs >= net->tcp->in_mbufs_max / 2) {
+	if (!in || !make_room(net, in, m)) {
 		perch_net_drop(net, PERCH_DROP_tcp_reassembly_full, m);
 		return;
 	}

@@ -162,6 +162,38 @@ static void fin_beyond_the_window_is_cut(void)
 	talk_end();
 }
 
+/* The farthest bytes give way, lest they keep out what they wait for. */
+static void nearest_are_kept(void)
+{
+	char seg[40];
+	int i, step;
+
+	for (step = 1; step <= 2; step++) { /* a run of many; runs of one each */
+		begin();
+		for (i = 0; i < 400; i++) {
+			snprintf(seg, sizeof(seg), "A %d:%d ack 1", 2001 + step * i,
+				2002 + step * i);
+			rx(seg);
+		}
+		check(DROPS(tcp_reassembly_full) > 0);
+		for (i = 0; i < 100; i++) {
+			snprintf(seg, sizeof(seg), "A %d:%d ack 1", 2 + 2 * i, 3 + 2 * i);
+			rx(seg);
+		}
+		forget_tx();
+		for (i = 0; i < 100; i++) {
+			snprintf(seg, sizeof(seg), "A %d:%d ack 1", 1 + 2 * i, 2 + 2 * i);
+			rx(seg);
+		}
+		rx("A 201:211 ack 1");
+		forget_tx();
+		rx("A 211:221 ack 1");
+		tx("A 1 ack 221");
+		reads(220);
+		talk_end();
+	}
+}
+
 static void reassembly_is_bounded(void)
 {
 	char seg[40];
@@ -666,6 +698,7 @@ static const struct suite_case cases[] = {
 	{"3.10.7.4 beyond the window is cut", beyond_the_window_is_cut},
 	{"3.10.7.4 FIN beyond the window is cut", fin_beyond_the_window_is_cut},
 	{"3.10.7.4 reassembly is bounded", reassembly_is_bounded},
+	{"2018 8 nearest are kept", nearest_are_kept},
 	{"3.8.5 urgent text is text", urgent_text_is_text},
 	{"2018 4 the latest first", sack_the_latest_first},
 	{"2018 3 four blocks", sack_four_blocks},
