@@ -6,7 +6,7 @@ import re
 
 import house
 
-COLUMNS, FUNCTION_LINES = 100, 70
+COLUMNS, FUNCTION_LINES, FILE_BYTES = 100, 70, 1 << 17
 SPDX = "SPDX-License-Identifier: BSD-3-Clause"
 SCRIPTS = (".py", ".sh")
 SOURCES = (".c", ".h", ".S")
@@ -39,6 +39,17 @@ def column_faults():
                 wide[house.name(path)] += 1
                 print(f"  wide: {house.name(path)}:{number}")
     return house.held("lines wider than 100 columns", wide)
+
+
+def size_faults():
+    """What a run has left behind is large, and what is written by hand is not."""
+    git = house.run("git", "-C", house.ROOT, "ls-files", "-z")
+    if git.returncode:
+        raise house.Skip("this is no checkout")
+    for path in filter(None, git.stdout.split("\0")):
+        path = house.ROOT / path
+        if path.is_file() and path.stat().st_size > FILE_BYTES:
+            yield f"{house.name(path)}: {path.stat().st_size} bytes, {FILE_BYTES} at most"
 
 
 def blank_faults():
@@ -91,6 +102,7 @@ def length_faults():
 house.main("house style", (
     ("licence", licence_faults),
     ("columns", column_faults),
+    ("sizes", size_faults),
     ("blanks", blank_faults),
     ("tabs", tab_faults),
     ("later", later_faults),
