@@ -824,6 +824,11 @@ void accepts(const char *options)
 
 void accepts_window(uint32_t win, const char *options)
 {
+	accepts_after(0, win, options);
+}
+
+void accepts_after(int64_t rtt_ns, uint32_t win, const char *options)
+{
 	char syn[160], ack[40];
 
 	begin_options(syn, sizeof(syn), "S", win, options);
@@ -833,9 +838,23 @@ void accepts_window(uint32_t win, const char *options)
 	listens();
 	rx(syn);
 	tx("SA 0 ack 1");
+	pass(rtt_ns);
 	rx(ack);
 	event(PERCH_FLOW_ACCEPTED);
 	no_tx();
+}
+
+void talk_flight(unsigned line, unsigned segments)
+{
+	char text[40];
+	unsigned i;
+
+	talk_write(line, segments * 1000);
+	for (i = 0; i < segments; i++) {
+		snprintf(text, sizeof(text), "A %u:%u", i * 1000 + 1, i * 1000 + 1001);
+		talk_tx(line, text);
+	}
+	talk_none(line);
 }
 
 void dials(void)

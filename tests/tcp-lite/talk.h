@@ -70,6 +70,7 @@ void talk_gone(unsigned line);
 void talk_event(unsigned line, unsigned events);
 void talk_read(unsigned line, uint32_t n);
 void talk_write(unsigned line, uint32_t n);
+void talk_flight(unsigned line, unsigned segments);
 void talk_check(unsigned line, bool ok, const char *what);
 
 #define rx(segment) talk_rx(__LINE__, segment)
@@ -93,6 +94,8 @@ void talk_check(unsigned line, bool ok, const char *what);
 #define event(events) talk_event(__LINE__, events)
 #define reads(n) talk_read(__LINE__, n)
 #define writes(n) talk_write(__LINE__, n)
+/* The first so many segments of 1,000 bytes are written, and leave at once. */
+#define flight(segments) talk_flight(__LINE__, segments)
 #define check(what) talk_check(__LINE__, what, #what)
 
 /* Segments given between hold and release arrive in one burst. */
@@ -111,6 +114,8 @@ void listens(void);
 void accepts(const char *syn_options);
 /* The same, with a peer whose window is no larger than win. */
 void accepts_window(uint32_t win, const char *syn_options);
+/* And its ACK comes so long after our SYN|ACK. */
+void accepts_after(int64_t rtt_ns, uint32_t win, const char *syn_options);
 /* Active open: the SYN waits for tx. */
 void dials(void);
 /* The handshake, active. */

@@ -12,24 +12,12 @@
  * window of so many bytes. */
 static void sends_into(unsigned window, const char *options, unsigned segments)
 {
-	char syn[80], data[40];
-	unsigned i;
+	char text[80];
 
 	talk_begin();
-	snprintf(syn, sizeof(syn), "S 0 win 65535 <mss 1000,%s>", options);
-	listens();
-	rx(syn);
-	tx("SA 0 ack 1");
-	pass(RTT);
-	snprintf(data, sizeof(data), "A 1 ack 1 win %u", window);
-	rx(data);
-	event(PERCH_FLOW_ACCEPTED);
-	writes(segments * 1000);
-	for (i = 0; i < segments; i++) {
-		snprintf(data, sizeof(data), "A %u:%u", i * 1000 + 1, i * 1000 + 1001);
-		tx(data);
-	}
-	no_tx();
+	snprintf(text, sizeof(text), "mss 1000,%s", options);
+	accepts_after(RTT, window, text);
+	flight(segments);
 }
 
 static void sends(const char *options, unsigned segments)

@@ -25,27 +25,13 @@ static void sends_into(uint32_t cwnd, const char *options, unsigned segments)
 {
 	struct perch_net_config cfg = talk_config();
 	char text[80];
-	unsigned i;
 
 	cfg.cc = "newreno";
 	talk_begin_with(&cfg);
-	talk.ts_agreed = strstr(options, "ts ") != NULL;
-	talk.ts_val = 1;
-	snprintf(text, sizeof(text), "S 0 win 65535 <mss %u,%s>", talk.ts_agreed ? 1012 : 1000,
-		options);
-	listens();
-	rx(text);
-	tx("SA 0 ack 1");
-	pass(RTT);
-	rx("A 1 ack 1");
-	event(PERCH_FLOW_ACCEPTED);
+	snprintf(text, sizeof(text), "mss %u,%s", strstr(options, "ts ") ? 1012 : 1000, options);
+	accepts_after(RTT, 65535, text);
 	talk.c->cwnd = cwnd;
-	writes(segments * 1000);
-	for (i = 0; i < segments; i++) {
-		snprintf(text, sizeof(text), "A %u:%u", i * 1000 + 1, i * 1000 + 1001);
-		tx(text);
-	}
-	no_tx();
+	flight(segments);
 }
 
 static void sends(const char *options, unsigned segments)
