@@ -38,6 +38,7 @@ struct seen {
 	bool begun;
 	uint64_t base, next; /* numbers from the line's first packet on */
 	uint64_t units;      /* different ones */
+	uint64_t missing_before; /* in sessions before this one */
 	uint64_t bits[SEEN_BITS / 64];
 };
 

@@ -51,9 +51,9 @@ static void note_numbers(struct feed_line *l, struct seen *s, uint64_t first, ui
 	uint64_t again, was = s->next;
 
 	if (!s->begun) {
-		s->begun = true;
-		s->base = s->next = was = first;
-		memset(s->bits, 0, sizeof(s->bits));
+		*s = (struct seen){.begun = true, .base = first, .next = first,
+			.missing_before = l->missing_units};
+		was = first;
 	}
 	if (end > s->next) {
 		clear(s, s->next, end);
@@ -67,7 +67,7 @@ static void note_numbers(struct feed_line *l, struct seen *s, uint64_t first, ui
 		if (first < was && lesser(end, was) - first > again)
 			l->reordered_units += lesser(end, was) - first - again;
 	}
-	l->missing_units = s->next - s->base - s->units;
+	l->missing_units = s->missing_before + (s->next - s->base) - s->units;
 }
 
 static unsigned log2_of(uint64_t n)

@@ -25,12 +25,13 @@ const struct feed_venue feed_cme_mdp3 = {
 	.sequence = {0, 4}, .block_bytes = 2, .block_whole = true, NO_KINDS,
 };
 
-/* The kind is the delivery flag: 1 heartbeat, 12 sequence number reset. */
+/* The kind is the delivery flag: 12 is a sequence number reset. Heartbeats (1) have no messages,
+ * which says as much. */
 const struct feed_venue feed_nyse_xdp = {
 	.name = "nyse", .title = "NYSE XDP/Pillar", .unit = FEED_PER_MESSAGE,
 	.header_bytes = 16, .data_header_bytes = 16, .lowest = 1,
 	.sequence = {4, 4}, .count = {3, 1}, .length = {0, 2}, .length_means = FEED_LENGTH_PACKET,
-	.kind = {2, 1}, .kind_beat = 1, .kind_end = FEED_NO_KIND, .kind_reset = 12,
+	.kind = {2, 1}, .kind_beat = FEED_NO_KIND, .kind_end = FEED_NO_KIND, .kind_reset = 12,
 	.block_bytes = 2, .block_whole = true,
 };
 

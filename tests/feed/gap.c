@@ -42,6 +42,9 @@ static void no_loss(void)
 	CU_ASSERT_EQUAL(counters(&t)->drop_duplicate, 2);
 	CU_ASSERT_EQUAL(feed_line(t.feed, A)->won_units, 3);
 	CU_ASSERT_EQUAL(feed_line(t.feed, B)->won_units, 1);
+	CU_ASSERT_EQUAL(feed_line(t.feed, A)->packets, 3);
+	CU_ASSERT_EQUAL(feed_line(t.feed, A)->beats, 1);
+	CU_ASSERT_EQUAL(feed_line(t.feed, A)->bytes, 3 * 20 + 4 * 3);
 	tape_close(&t);
 }
 
@@ -108,7 +111,10 @@ static void reordered(void)
 	tape_wants(&t, "c d e f ");
 	CU_ASSERT_EQUAL(feed_line(t.feed, A)->reordered_units, 4);
 	CU_ASSERT_EQUAL(feed_line(t.feed, A)->missing_units, 0);
+	CU_ASSERT_EQUAL(feed_line(t.feed, A)->won_units, 6);
 	CU_ASSERT_EQUAL(counters(&t)->held_most, 3);
+	CU_ASSERT_EQUAL(counters(&t)->healed_units, 4);
+	CU_ASSERT_EQUAL(counters(&t)->drop_duplicate, 0);
 	tape_close(&t);
 }
 
@@ -147,7 +153,9 @@ static void loss_on_both(void)
 	tape_data(&t, R, 2, "bc");
 	tape_wants(&t, "bc filled 2-4 by request; d e ");
 	tape_pass(&t, 100 * MS);
+	tape_data(&t, B, 2, "bc");
 	tape_wants(&t, "");
+	CU_ASSERT_EQUAL(feed_line(t.feed, B)->behind, 1); /* than A, with d; answers are no line */
 	CU_ASSERT_EQUAL(counters(&t)->filled_by_request_units, 2);
 	tape_close(&t);
 }
@@ -303,6 +311,25 @@ static void longer_than_the_window(void)
 	tape_data(&t, R, 1, "a");
 	tape_wants(&t, "a filled 1-2 by request; b c d ef filled 5-7 by request; ");
 	CU_ASSERT_EQUAL(counters(&t)->lost_units, 0);
+	tape_close(&t);
+}
+
+/* What is too long to be held is asked for. */
+static void too_long_to_be_held(void)
+{
+	struct feed_config cfg = LIVE;
+	struct tape t;
+
+	cfg.packet_bytes = 11;
+	tape_open(&t, &cfg);
+	tape_data(&t, A, 1, "abcd"); /* needs not be */
+	tape_data(&t, A, 6, "fghi");
+	tape_data(&t, A, 10, "jkl");
+	tape_pass(&t, MS);
+	tape_wants(&t, "session from 1; abcd gap 5-10; ask 5-10; ");
+	CU_ASSERT_EQUAL(counters(&t)->drop_too_long, 1);
+	tape_data(&t, R, 5, "efghi");
+	tape_wants(&t, "efghi filled 5-10 by request; jkl ");
 	tape_close(&t);
 }
 
@@ -476,6 +503,30 @@ static void session_change(void)
 	tape_wants(&t, "x y ");
 	CU_ASSERT_EQUAL(counters(&t)->drop_wrong_session, 1);
 	CU_ASSERT_EQUAL(counters(&t)->sessions, 2);
+	CU_ASSERT_EQUAL(feed_line(t.feed, A)->missing_units, 0);
+	tape_close(&t);
+}
+
+/* The numbers of one have nothing to do with those of the other. */
+static void session_change_of_lines(void)
+{
+	struct tape t;
+
+	tape_open(&t, &LIVE);
+	tape_data(&t, A, 1, "a");
+	tape_data(&t, B, 2, "bcd");
+	tape_data(&t, A, 5, "e");
+	tape_end(&t, A, 6);
+	t.session = "S2";
+	tape_data(&t, B, 1, "x");
+	tape_data(&t, A, 1, "x");
+	tape_data(&t, A, 2, "y");
+	CU_ASSERT_EQUAL(feed_line(t.feed, A)->reordered_units, 0);
+	tape_wants(&t, "session from 1; a bcd e end 6; session from 1; x y ");
+	CU_ASSERT_EQUAL(feed_line(t.feed, A)->missing_units, 3); /* of the first */
+	CU_ASSERT_EQUAL(feed_line(t.feed, A)->duplicate_units, 0);
+	CU_ASSERT_EQUAL(feed_line(t.feed, A)->behind, 1);
+	CU_ASSERT_EQUAL(feed_line(t.feed, B)->behind, 0);
 	tape_close(&t);
 }
 
@@ -644,6 +695,7 @@ static void silence(void)
 	tape_wants(&t, "session from 1; a silent B; ");
 	tape_data(&t, B, 2, "b");
 	tape_wants(&t, "b heard B; ");
+	CU_ASSERT_EQUAL(feed_deadline(t.feed), t.now_ns + MS); /* of A */
 	tape_pass(&t, 3 * MS);
 	tape_wants(&t, "silent A; silent B; ");
 	tape_close(&t);
@@ -672,7 +724,12 @@ static void skew(void)
 	CU_ASSERT_EQUAL(b->behind_max_ns, 5 * US);
 	CU_ASSERT_EQUAL(b->behind_log2[11], 2); /* 2,048 .. 4,095 */
 	CU_ASSERT_EQUAL(b->behind_log2[12], 1);
+	CU_ASSERT_EQUAL(b->behind_sum_ns, 11 * US);
 	CU_ASSERT_EQUAL(b->duplicate_units, 1);
+	CU_ASSERT_EQUAL(feed_line(t.feed, A)->behind, 1);
+	tape_data(&t, A, 4, "d");
+	tape_data(&t, A, 4, "d"); /* behind itself */
+	tape_wants(&t, "d ");
 	CU_ASSERT_EQUAL(feed_line(t.feed, A)->behind, 1);
 	tape_close(&t);
 }
@@ -717,6 +774,7 @@ int main(int argc, char **argv)
 		{"quiet feed", quiet_feed},
 		{"several holes", several_holes},
 		{"longer than the window", longer_than_the_window},
+		{"too long to be held", too_long_to_be_held},
 		{"late join", late_join},
 		{"snapshot ahead", snapshot_ahead},
 		{"snapshot behind", snapshot_behind},
@@ -726,6 +784,7 @@ int main(int argc, char **argv)
 		{"an end that is none", an_end_that_is_none},
 		{"resets", resets},
 		{"session change", session_change},
+		{"session change of lines", session_change_of_lines},
 		{"session change with a gap", session_change_with_gap},
 		{"session change in a snapshot", session_change_in_a_snapshot},
 		{"wrong session", wrong_session},

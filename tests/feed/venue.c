@@ -93,6 +93,13 @@ static void nyse(void)
 	expect(&h, FEED_RESET, 1, 1, 1);
 	h = parsed(&feed_nyse_xdp, BYTES("\x10\0\x01\0\x0c\0\0\0\1\2\3\4\5\6\7\x08" "pad"));
 	CU_ASSERT_TRUE(h.trailing);
+	h = parsed(&feed_nyse_xdp, BYTES("\x14\0\x0b\1\x0c\0\0\0\1\2\3\4\5\6\7\x08\4\0\1\0" "pad"));
+	CU_ASSERT_TRUE(h.trailing);
+	CU_ASSERT_EQUAL(h.blocks_len, 4);
+	/* What the header speaks of ends before the message does. */
+	CU_ASSERT_EQUAL(fault(&feed_nyse_xdp,
+				BYTES("\x14\0\x0b\1\x0c\0\0\0\1\2\3\4\5\6\7\x08\7\0\1\0pad")),
+		FEED_BAD_BLOCK);
 	CU_ASSERT_EQUAL(fault(&feed_nyse_xdp, BYTES("\x11\0\x01\0\x0c\0\0\0\1\2\3\4\5\6\7\x08")),
 		FEED_BAD_LENGTH);
 	CU_ASSERT_EQUAL(fault(&feed_nyse_xdp, BYTES("\x0f\0\x01\0\x0c\0\0\0\1\2\3\4\5\6\7\x08")),
@@ -150,6 +157,66 @@ static void eobi(void)
 
 	expect(&h, FEED_MESSAGES, 7, 1, 2);
 	CU_ASSERT_EQUAL(h.channel, 36);
+	h = parsed(&feed_eurex_eobi, /* they begin with 0 */
+		BYTES("\x20\0\xcb\x32\xff\xff\xff\xff\0\0\0\0\x24\0\0\0\1\1\1\0\0\0\0\0"
+		      "\1\2\3\4\5\6\7\x08"));
+	expect(&h, FEED_RESET, 0, 1, 0);
+}
+
+/* A header in which every byte of every field counts, then n messages of no more than their length;
+ * without a count there is one packet. */
+static void whole(const struct feed_venue *v, const char *header, size_t len, uint64_t channel,
+	uint64_t first, unsigned n)
+{
+	size_t room = len + (size_t)n * v->block_bytes;
+	uint8_t *packet = calloc(1, room);
+	struct feed_header h;
+	unsigned i;
+
+	memcpy(packet, header, len);
+	for (i = 0; i < n && v->block_whole; i++)
+		packet[len + (size_t)i * v->block_bytes] = v->block_bytes;
+	CU_ASSERT_EQUAL(feed_parse(v, packet, room, &h), FEED_SOUND);
+	expect(&h, FEED_MESSAGES, first, v->unit == FEED_PER_PACKET ? 1 : n, n);
+	CU_ASSERT_EQUAL(h.channel, channel);
+	free(packet);
+}
+
+static void fields_in_full(void)
+{
+	whole(&feed_moldudp64, BYTES("ABCDEFGHIJ\1\2\3\4\5\6\7\x08\1\2"), 0, 0x102030405060708,
+		0x102);
+	whole(&feed_cme_mdp3, BYTES("\4\3\2\1\xff\xff\xff\xff\xff\xff\xff\xff"), 0, 0x1020304, 1);
+	whole(&feed_nyse_xdp,
+		BYTES("\x12\1\x0b\x81\4\3\2\1\xff\xff\xff\xff\xff\xff\xff\xff"), 0, 0x1020304,
+		0x81);
+	whole(&feed_cboe_pitch, BYTES("\7\1\xff\x83\4\3\2\1"), 0x83, 0x1020304, 0xff);
+	whole(&feed_iex_tp,
+		BYTES("\1\0\4\x80\4\3\2\1\x08\7\6\5\4\2\2\1"
+		      "\xff\xff\xff\xff\xff\xff\xff\xff\x08\7\6\5\4\3\2\1"
+		      "\xff\xff\xff\xff\xff\xff\xff\xff"),
+		0x1020304, 0x102030405060708, 0x102);
+	whole(&feed_memx, BYTES("\2\x14\1\2\3\4\5\6\7\x08\1\2\3\4\5\6\7\x08\1\2"), 0,
+		0x102030405060708, 0x102);
+	whole(&feed_eurex_eobi,
+		BYTES("\x20\0\xcb\x32\xff\xff\xff\xff\4\3\2\1\7\6\5\4"
+		      "\1\1\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"),
+		0x4050607, 0x1020304, 1);
+}
+
+static void sessions_in_full(void)
+{
+	struct feed_header h;
+
+	h = parsed(&feed_iex_tp,
+		BYTES("\1\0\4\x80\0\0\0\0\x08\7\6\5\0\0\0\0\0\0\0\0\0\0\0\0"
+		      "\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"));
+	CU_ASSERT_EQUAL(h.session.high, 0x5060708);
+	h = parsed(&feed_memx, BYTES("\0\x12\1\2\3\4\5\6\7\x08\0\0\0\0\0\0\0\1"));
+	CU_ASSERT_EQUAL(h.session.high, 0x102030405060708);
+	h = parsed(&feed_moldudp64, BYTES("ABCDEFGHIJ\0\0\0\0\0\0\0\1\0\0"));
+	CU_ASSERT_EQUAL(h.session.high, 0x4142434445464748);
+	CU_ASSERT_EQUAL(h.session.low, 0x494a);
 }
 
 /* Whatever the venue: every prefix of a sound packet is parsed or refused, and never read past. */
@@ -264,6 +331,8 @@ int main(int argc, char **argv)
 		{"IEX-TP", iex},
 		{"MEMX", memx},
 		{"Eurex EOBI", eobi},
+		{"fields in full", fields_in_full},
+		{"sessions in full", sessions_in_full},
 		{"prefixes", prefixes},
 		{"gaps of packets", packet_gaps},
 		{"sequence reset", resets},
