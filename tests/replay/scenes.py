@@ -91,43 +91,39 @@ ASKED_FROM = 49347  # where perch-feed asks from, under perch-replay's default s
 
 
 def itch_add(number):
-    """An order of its own, a second after midnight and so many microseconds."""
-    side, away = (b"B", -100) if number % 2 else (b"S", 100)
+    """An order of its own, a second after midnight and so many microseconds; better than all before
+    it, so that the top of the book moves with each."""
+    side, away = (b"B", 100 * (number - 20)) if number % 2 else (b"S", 100 * (20 - number))
     return struct.pack("!cHH6sQcI8sI", b"A", 1, 0, (S + number * US).to_bytes(6, "big"), number,
-                       side, 100 * number, b"PERCH   ", 1_000_000 + away * number)
+                       side, 100 * number, b"PERCH   ", 1_000_000 + away)
 
 
-def market_data(s, lossy=True):
-    """Ten orders on two lines: some are lost on A, on B, on both, some come late; what both have
-    lost is asked for, and comes in part. Then a heartbeat, and the end of the session."""
+def market_data(s):
+    """A day with all of it: ten orders on two lines, of which some are lost on A, on B, on both,
+    and some come late; what both have lost is asked for, and comes in part. Then a heartbeat, and
+    the end of the session. For one thing at a time, see feeds.py."""
     def send(seq, *numbers, lines=(0, 1), count=None):
-        for line in (0, 1) if not lossy else lines:
+        for line in lines:
             group, port = LINES[line]
             packet = f.mold("000010059B", seq, [itch_add(n) for n in numbers], count)
             s.add(f.udp(26400, port, packet, f.PEER, group, to=f.group_mac(group)))
 
     def answer(seq, *numbers):
-        if lossy:
-            s.wait(2 * MS)
-            s.add(f.udp(REREQUEST, ASKED_FROM, f.mold("000010059B", seq,
-                                                      [itch_add(n) for n in numbers])))
+        s.wait(2 * MS)
+        s.add(f.udp(REREQUEST, ASKED_FROM, f.mold("000010059B", seq,
+                                                  [itch_add(n) for n in numbers])))
 
     s.meet()
     s.wait(3 * S)
     send(1, 1, 2)
     send(3, 3, lines=[0])
     send(4, 4, lines=[1])
-    if not lossy:
-        send(5, 5, 6)
     send(7, 7)
     s.wait(5 * MS)
     answer(5, 5)
     answer(6, 6)
-    if not lossy:
-        send(8, 8)
     send(9, 9)
-    if lossy:
-        send(8, 8)
+    send(8, 8)
     send(10, 10)
     send(10, 10, lines=[1])
     s.wait(1 * S)
@@ -135,22 +131,17 @@ def market_data(s, lossy=True):
     send(11, count=0xffff)
 
 
-def market_data_whole(s):
-    """The same session on a day without losses."""
-    market_data(s, lossy=False)
-
-
 class Exchange:
-    """The exchange's side of a session that perch-gateway dials: the port that it dials from and
-    its ISN are those of a rehearsal (see replay.py), what it sends has the lengths of OUCH 5.0."""
+    """The other side of a session that is dialled: the port that it is dialled from and the ISN are
+    those of a rehearsal (see replay.py), what a gateway sends has the lengths of OUCH 5.0."""
     PORT = 9000
     LOGIN, ENTER = 3 + 46, 3 + 47  # SoupBinTCP 3.00; OUCH 5.0 without an appendage
 
-    def __init__(self, scene, port, isn):
-        self.s, self.port, self.heard, self.seq = scene, port, isn + 1, 700
+    def __init__(self, scene, port, isn, own=PORT):
+        self.s, self.port, self.heard, self.seq, self.own = scene, port, isn + 1, 700, own
 
     def send(self, flags, data=b"", options=b""):
-        self.s.add(f.tcp(self.PORT, self.port, self.seq, self.heard, flags, data, options=options))
+        self.s.add(f.tcp(self.own, self.port, self.seq, self.heard, flags, data, options=options))
         self.seq += len(data) + bool(flags & (f.SYN | f.FIN))
 
     def packet(self, kind, body=b""):
@@ -351,7 +342,7 @@ def feed(s):
 
 
 SCENES = {fn.__name__: fn for fn in (
-    arp, icmp, udp, ip6, feed, igmp, market_data, market_data_whole, gateway,
+    arp, icmp, udp, ip6, feed, igmp, market_data, gateway,
     tcp_client_closes, tcp_server_closes, tcp_both_close, tcp_half_close,
     tcp_reset, tcp_loss, tcp_reordering)}
 
