@@ -568,7 +568,8 @@ bool perch_tcp_send_some(struct perch_net *net, struct perch_tcb *c)
 }
 
 /* It stays on the list of those with something to send: that is looked at once, at the end of the
- * turn, and what is left, for want of room or of packet buffers, is found there. */
+ * turn, and what is left, for want of room or of packet buffers, is found there. Each step asks for
+ * room itself; without any none is begun. */
 void perch_tcp_push(struct perch_net *net, struct perch_tcb *c)
 {
 	if (likely(net->n_tx < PERCH_NET_TX))

@@ -362,7 +362,7 @@ static void finish_current(struct feed *f)
 
 static bool end_event(struct feed *f, struct feed_event *ev)
 {
-	if (!f->ended || f->end_told || f->next < f->end_number || f->snapshot.on)
+	if (!f->ended || f->end_told || f->next < f->end_number)
 		return false;
 	f->end_told = true;
 	ev->kind = FEED_END;

@@ -324,6 +324,57 @@ static void net_null_swallows_and_yields(void)
 	perch_port_close(p);
 }
 
+/* ---- warmed --------------------------------------------------------------------------------- */
+
+struct bursts {
+	unsigned of_none, others;
+};
+
+static uint16_t count_burst(
+	uint16_t id, uint16_t queue, struct rte_mbuf **pkts, uint16_t n, void *arg)
+{
+	struct bursts *b = arg;
+
+	(void)id;
+	(void)queue;
+	(void)pkts;
+	b->of_none += n == 0;
+	b->others += n > 0;
+	return n;
+}
+
+/* The bursts that the device sees when it is warmed. */
+static struct bursts warmed(const char *name, uint16_t lcores)
+{
+	struct perch_port *p = open_named(name, &(struct perch_port_config){.lcores = lcores});
+	const struct rte_eth_rxtx_callback *cb;
+	struct bursts seen = {0};
+	struct rte_mbuf *m = frame(p, 60, 1);
+
+	cb = rte_eth_add_tx_callback(p->id, 0, count_burst, &seen);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(cb);
+	perch_port_warm(p, m);
+	CU_ASSERT_EQUAL(rte_mbuf_refcnt_read(m), 1);
+	CU_ASSERT_EQUAL(rte_eth_remove_tx_callback(p->id, 0, cb), 0);
+	rte_pktmbuf_free(m);
+	perch_port_close(p);
+	return seen;
+}
+
+/* Where a queue is not one lcore's alone, somebody else may be at it. */
+static void warming_is_a_burst_of_none(void)
+{
+	const char *vdevs[] = {"net_null6", "net_null7", NULL};
+	struct bursts b;
+
+	CU_ASSERT_FATAL(eal(vdevs));
+	b = warmed("net_null6", 1);
+	CU_ASSERT_EQUAL(b.of_none, 1);
+	CU_ASSERT_EQUAL(b.others, 0);
+	b = warmed("net_null7", 2);
+	CU_ASSERT_EQUAL(b.of_none + b.others, 0);
+}
+
 /* ---- recorded ------------------------------------------------------------------------------- */
 
 /* As tcp-lite looks at them: NONE is a sum that was verified, and never filled in. */
@@ -359,6 +410,7 @@ int main(int argc, char **argv)
 		{"full_ring_takes_what_fits", full_ring_takes_what_fits},
 		{"net_memif_carries", net_memif_carries},
 		{"net_null_swallows_and_yields", net_null_swallows_and_yields},
+		{"warming_is_a_burst_of_none", warming_is_a_burst_of_none},
 		{"marks_of_checksums_survive", marks_of_checksums_survive},
 		{NULL, NULL},
 	};

@@ -52,19 +52,19 @@ bool pair_open(struct pair *p, const struct perch_config *cfg)
 {
 	static unsigned n; /* names of ring ports are the process's */
 	struct perch_config first = cfg ? *cfg : (struct perch_config){0};
-	char a[32], b[32];
+	char a[32];
 
 	memset(p, 0, sizeof(*p));
 	if (!pair_eal())
 		return false;
 	snprintf(a, sizeof(a), "net_ring_a%u", n);
-	snprintf(b, sizeof(b), "net_ring_b%u", n++);
-	if (perch_vdev_ring_pair(a, b, 1024) < 0)
+	snprintf(p->port_b, sizeof(p->port_b), "net_ring_b%u", n++);
+	if (perch_vdev_ring_pair(a, p->port_b, 1024) < 0)
 		return false;
 	first.record = NULL; /* b alone has the file */
 	first.share_one_stack = true; /* so that copied stacks are tested, and those in place */
 	return open_one(&p->a, &first, a, PAIR_A4 "/24", PAIR_A6 "/64") &&
-		open_one(&p->b, cfg, b, PAIR_B4 "/24", PAIR_B6 "/64");
+		open_one(&p->b, cfg, p->port_b, PAIR_B4 "/24", PAIR_B6 "/64");
 }
 
 static int64_t wall_ms(void)

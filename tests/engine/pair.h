@@ -14,6 +14,7 @@
 
 struct pair {
 	struct perch *a, *b; /* A is the client, B the server, by custom */
+	char port_b[32]; /* the name of b's device */
 };
 
 /* Start EAL without hugepages or root, once per process. Returns false and prints why not. */

@@ -97,6 +97,17 @@ static void life_of_orders(void)
 	books_trades(b, 0, &shares, &price);
 	CU_ASSERT_EQUAL(shares, 650);
 	CU_ASSERT_EQUAL(price, 5199);
+	m = (struct itch){.type = 'C', .locate = 'A', .executed_price = {4, 1, 9, 'N', 1}};
+	apply(b, &m); /* told of elsewhere, by a cross */
+	books_trades(b, 0, &shares, &price);
+	CU_ASSERT_EQUAL(shares, 650);
+	CU_ASSERT_EQUAL(price, 5199);
+	CU_ASSERT_EQUAL(books_counters(b)->booked, 11);
+	CU_ASSERT_EQUAL(books_state(b, 0), ' ');
+	m = (struct itch){
+		.type = 'H', .locate = 'A', .trading_action = {"AB      ", 'P', ' ', "    "}};
+	apply(b, &m);
+	CU_ASSERT_EQUAL(books_state(b, 0), 'P');
 	CU_ASSERT_EQUAL(books_counters(b)->unknown_order, 0);
 	books_close(b);
 }
@@ -151,6 +162,21 @@ static void refusals(void)
 	books_apply(b, "A", 1);
 	CU_ASSERT_EQUAL(c->unknown_type, 1);
 	CU_ASSERT_EQUAL(c->malformed, 1);
+	books_close(b);
+}
+
+/* More symbols than books. */
+static void no_book_left(void)
+{
+	const struct books_config cfg = {.max_books = 1};
+	struct books *b = opened(&cfg);
+
+	add(b, "AB", 1, 'B', 100, 5000);
+	add(b, "XY", 2, 'B', 100, 5000);
+	add(b, "XY", 3, 'B', 100, 5000); /* known by now */
+	expect_top(b, 0, 5000, 100, 0, 0);
+	CU_ASSERT_EQUAL(books_count(b), 1);
+	CU_ASSERT_EQUAL(books_counters(b)->no_room_books, 1);
 	books_close(b);
 }
 
@@ -376,6 +402,8 @@ static void bursts(void)
 }
 
 /* A snapshot read back makes the same books, even if other symbols are in it. */
+#define OPENING_NS UINT64_C(34200000000000) /* 9:30, when the flow begins */
+
 static void snapshots(void)
 {
 	static const char *const some[] = {"S0003", "S0017", NULL};
@@ -386,6 +414,7 @@ static void snapshots(void)
 	uint8_t *bytes = malloc(n);
 	struct soup_packet p;
 	uint64_t next = 0;
+	struct itch m;
 
 	CU_ASSERT_EQUAL(books_snapshot(from, 30001, bytes, n), n);
 	while (at < n) {
@@ -395,6 +424,8 @@ static void snapshots(void)
 			CU_ASSERT_EQUAL(soup_number(p.payload + 1, 20, &next), 0);
 			break;
 		}
+		CU_ASSERT_EQUAL(itch_decode(p.payload, p.len, &m), 0);
+		CU_ASSERT_TRUE(m.time_ns > OPENING_NS); /* as late as what it stands for */
 		books_apply(to, p.payload, p.len);
 		books_apply(to_some, p.payload, p.len);
 	}
@@ -436,6 +467,7 @@ int main(int argc, char **argv)
 		{"the life of orders", life_of_orders},
 		{"replaced", replaced},
 		{"refusals", refusals},
+		{"no book left", no_book_left},
 		{"bad configurations", bad_configs},
 		{"changes", changes},
 		{"against a naive book", against_naive},

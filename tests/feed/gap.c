@@ -2,6 +2,7 @@
  * Two lines, a re-request server and a snapshot: what a feed makes of what it gets, and of what it
  * does not get.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "tests/feed/tape.h"
@@ -93,6 +94,31 @@ static void the_other_line_heals(void)
 	tape_wants(&t, "");
 	CU_ASSERT_EQUAL(counters(&t)->healed_units, 1);
 	CU_ASSERT_EQUAL(counters(&t)->gaps, 0);
+	tape_close(&t);
+}
+
+/* Held or not, data is of the line and of the time that it came by. */
+static void when_and_by_whom(void)
+{
+	struct tape t;
+	int64_t early_ns;
+
+	tape_open(&t, &LIVE);
+	early_ns = t.now_ns;
+	tape_data(&t, B, 2, "b");
+	tape_pass(&t, 5 * US);
+	tape_data(&t, A, 1, "a");
+	tape_wants(&t, "session from 1; a b ");
+	CU_ASSERT_EQUAL(t.line, B);
+	CU_ASSERT_EQUAL(t.time_ns, early_ns);
+	tape_data(&t, B, 3, "c");
+	tape_wants(&t, "c ");
+	CU_ASSERT_EQUAL(t.line, B);
+	CU_ASSERT_EQUAL(t.time_ns, early_ns + 5 * US);
+	tape_data(&t, A, 4, "d");
+	tape_wants(&t, "d ");
+	CU_ASSERT_EQUAL(t.line, A);
+	CU_ASSERT_EQUAL(counters(&t)->delivered_units, 4);
 	tape_close(&t);
 }
 
@@ -264,6 +290,33 @@ static void quiet_feed(void)
 	tape_close(&t);
 }
 
+/* More than a request of MoldUDP64 has room for: 65,535 would be the end of a session. */
+static void a_very_large_hole(void)
+{
+	struct feed_config cfg = LIVE;
+	struct tape t;
+
+	cfg.request_max = 1000000;
+	tape_open(&t, &cfg);
+	tape_data(&t, A, 70000, "a");
+	tape_pass(&t, MS);
+	tape_wants(&t, "session from 1; gap 1-70000; ask 1-65535; ");
+	tape_close(&t);
+}
+
+static void bad_configs(void)
+{
+	struct feed_config lines = LIVE, session = LIVE, none = {0};
+	struct feed *f = (void *)1;
+
+	lines.lines = FEED_LINES + 1;
+	session.session = "ELEVENCHARS";
+	CU_ASSERT_EQUAL(feed_open(&f, &lines), -EINVAL);
+	CU_ASSERT_EQUAL(feed_open(&f, &session), -EINVAL);
+	CU_ASSERT_EQUAL(feed_open(&f, &none), -EINVAL);
+	CU_ASSERT_PTR_NULL(f);
+}
+
 /* Several holes are asked for side by side, as many as cfg.outstanding says. */
 static void several_holes(void)
 {
@@ -405,6 +458,7 @@ static void snapshot_fails(void)
 	tape_pass(&t, 1);
 	tape_wants(&t, "snapshot 1-101; ");
 	tape_snapshot(&t, 0);
+	CU_ASSERT_EQUAL(counters(&t)->snapshots_failed, 2);
 	tape_wants(&t, "ask 1-100; "); /* the last resort */
 	tape_pass(&t, 10 * MS);
 	tape_wants(&t, "lost 1-100; a ");
@@ -413,6 +467,28 @@ static void snapshot_fails(void)
 	tape_wants(&t, "gap 101-200; snapshot 101-201; ");
 	tape_snapshot(&t, 201);
 	tape_wants(&t, "filled 101-200 by snapshot; ");
+	tape_close(&t);
+}
+
+/* That one could not be had has nothing to do with the next session, whose numbers are lower. */
+static void snapshot_of_the_next_session(void)
+{
+	struct tape t;
+
+	tape_open(&t, &WITH_SNAPSHOT);
+	tape_data(&t, A, 100, "a");
+	tape_pass(&t, MS);
+	tape_snapshot(&t, 0);
+	tape_pass(&t, 20 * MS);
+	tape_snapshot(&t, 0);
+	tape_end(&t, A, 101);
+	t.session = "S2";
+	tape_data(&t, A, 20, "x");
+	tape_pass(&t, MS);
+	tape_wants(&t, "session from 1; gap 1-100; snapshot 1-101; snapshot 1-101; ask 1-100; "
+		       "lost 1-100; a end 101; session from 1; gap 1-20; snapshot 1-21; ");
+	tape_snapshot(&t, 21);
+	tape_wants(&t, "filled 1-20 by snapshot; ");
 	tape_close(&t);
 }
 
@@ -610,6 +686,23 @@ static void wrong_session(void)
 	tape_close(&t);
 }
 
+/* A re-request server has no say in which session is on. */
+static void an_answer_begins_no_session(void)
+{
+	struct tape t;
+
+	tape_open(&t, &LIVE);
+	tape_data(&t, R, 1, "a");
+	tape_wants(&t, "");
+	tape_data(&t, A, 1, "a");
+	tape_end(&t, A, 2);
+	t.session = "S2";
+	tape_data(&t, R, 1, "x");
+	tape_wants(&t, "session from 1; a end 2; ");
+	CU_ASSERT_EQUAL(counters(&t)->drop_wrong_session, 2);
+	tape_close(&t);
+}
+
 static void join_in_the_middle(void)
 {
 	struct feed_config cfg = LIVE;
@@ -654,6 +747,12 @@ static void jumps(void)
 	tape_data(&t, A, 2000, "x"); /* the first packet of all is no exception */
 	tape_data(&t, A, 1, "a");
 	tape_wants(&t, "session from 1; a ");
+	tape_pass(&t, MS);
+	tape_end(&t, A, 2);
+	t.session = "S2"; /* nor is the first of a session, whatever was said in the one before */
+	tape_data(&t, A, 2001, "y");
+	tape_pass(&t, MS);
+	tape_wants(&t, "end 2; session from 1; ");
 	tape_close(&t);
 }
 
@@ -679,6 +778,21 @@ static void malformed(void)
 	tape_close(&t);
 }
 
+/* A packet is given before the events of the last one were taken. */
+static void out_of_turn(void)
+{
+	uint8_t packet[23] = "        S1\0\0\0\0\0\0\0\1\0\1\0\1a";
+	struct tape t;
+
+	tape_open(&t, &LIVE);
+	feed_input(t.feed, A, packet, sizeof(packet), t.now_ns);
+	packet[17] = 2;
+	tape_bytes(&t, A, packet, sizeof(packet));
+	tape_wants(&t, "session from 1; a ");
+	CU_ASSERT_EQUAL(counters(&t)->drop_busy, 1);
+	tape_close(&t);
+}
+
 /* ---- lines ---------------------------------------------------------------------------------- */
 
 static void silence(void)
@@ -689,10 +803,11 @@ static void silence(void)
 	cfg.silent_ns = 3 * MS;
 	tape_open(&t, &cfg);
 	tape_data(&t, A, 1, "a");
+	tape_wants(&t, "session from 1; a "); /* silence begins to be counted here */
 	tape_pass(&t, 2 * MS);
 	tape_beat(&t, A, 2);
 	tape_pass(&t, 2 * MS);
-	tape_wants(&t, "session from 1; a silent B; ");
+	tape_wants(&t, "silent B; ");
 	tape_data(&t, B, 2, "b");
 	tape_wants(&t, "b heard B; ");
 	CU_ASSERT_EQUAL(feed_deadline(t.feed), t.now_ns + MS); /* of A */
@@ -763,6 +878,7 @@ int main(int argc, char **argv)
 		{"loss on A", loss_on_a},
 		{"loss on B", loss_on_b},
 		{"the other line heals", the_other_line_heals},
+		{"when and by whom", when_and_by_whom},
 		{"reordered", reordered},
 		{"cut differently", cut_differently},
 		{"loss on both", loss_on_both},
@@ -772,6 +888,8 @@ int main(int argc, char **argv)
 		{"a line fills after all", line_fills_after_all},
 		{"no server", no_server},
 		{"quiet feed", quiet_feed},
+		{"a very large hole", a_very_large_hole},
+		{"bad configs", bad_configs},
 		{"several holes", several_holes},
 		{"longer than the window", longer_than_the_window},
 		{"too long to be held", too_long_to_be_held},
@@ -779,6 +897,7 @@ int main(int argc, char **argv)
 		{"snapshot ahead", snapshot_ahead},
 		{"snapshot behind", snapshot_behind},
 		{"snapshot fails", snapshot_fails},
+		{"snapshot of the next session", snapshot_of_the_next_session},
 		{"request, then snapshot", request_then_snapshot},
 		{"the largest hole that is asked for", the_largest_hole_that_is_asked_for},
 		{"an end that is none", an_end_that_is_none},
@@ -788,9 +907,11 @@ int main(int argc, char **argv)
 		{"session change with a gap", session_change_with_gap},
 		{"session change in a snapshot", session_change_in_a_snapshot},
 		{"wrong session", wrong_session},
+		{"an answer begins no session", an_answer_begins_no_session},
 		{"join in the middle", join_in_the_middle},
 		{"jumps", jumps},
 		{"malformed", malformed},
+		{"out of turn", out_of_turn},
 		{"silence", silence},
 		{"skew", skew},
 		{"long lines", long_lines},

@@ -50,6 +50,8 @@ static void say_event(struct tape *t, struct feed_event *ev)
 			say(t, "%.*s", (int)m.len, (const char *)m.data);
 			t->number = m.number;
 		}
+		t->line = ev->line;
+		t->time_ns = ev->time_ns;
 		say(t, " ");
 		break;
 	case FEED_SESSION:

@@ -21,6 +21,8 @@ struct tape {
 	char said[4096];
 	size_t len;
 	uint64_t number; /* of the last message */
+	unsigned line;   /* that brought it, and when */
+	int64_t time_ns;
 };
 
 void tape_open(struct tape *t, const struct feed_config *cfg);

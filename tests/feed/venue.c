@@ -307,8 +307,10 @@ static void channels(void)
 	tape_bytes(&t, A, BYTES("\x0b\0\1\2\1\0\0\0\2a"));
 	tape_bytes(&t, A, BYTES("\x0a\0\1\2\1\0\0\0\2a"));
 	tape_bytes(&t, A, BYTES("\x0b\0\1\1\x09\0\0\0\3\x20x"));
+	tape_bytes(&t, A, BYTES("\x0b\0\1\2\0\0\0\0\3\x20x"));
 	tape_wants(&t, "session from 1; a ");
 	CU_ASSERT_EQUAL(feed_counters(t.feed)->drop_wrong_channel, 2);
+	CU_ASSERT_EQUAL(feed_counters(t.feed)->drop_unsequenced, 1);
 	tape_close(&t);
 }
 

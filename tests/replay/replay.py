@@ -131,7 +131,8 @@ class Lab:
         """Where it dials from, and with which ISN: the same until it is answered."""
         self.replay(self.file("meet.pcapng", f.pcapng(scenes.packets(name))), app=APPS[name],
                     status=None)
-        syn = next(p for _, p in self.out() if p[23] == 6 and p[47] == f.SYN)
+        syn = next((p for _, p in self.out() if p[23] == 6 and p[47] == f.SYN), None)
+        check(syn, f"{name}: nobody is dialled")
         return struct.unpack_from("!H", syn, 34)[0], struct.unpack_from("!I", syn, 38)[0]
 
     def replay(self, capture, *options, app=ECHO, **how):
