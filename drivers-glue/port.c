@@ -291,6 +291,8 @@ static int configure(struct perch_port *p, const struct perch_port_config *cfg, 
 		spread_reta(p, dev.reta_size);
 	if (rc == 0 && strcmp(dev.driver_name, "net_tap") == 0)
 		perch_tap_poll(p, dev.if_index);
+	if (rc == 0 && strcmp(dev.driver_name, "net_memif") == 0)
+		perch_memif_guard(p);
 	if (rc == 0 && cfg->promiscuous)
 		rte_eth_promiscuous_enable(p->id);
 	return rc;
@@ -356,28 +358,7 @@ int perch_port_open(struct perch_port **out, const struct perch_port_config *cfg
 	return 0;
 }
 
-/* The other end of a net_memif unmaps its rings in a thread of its own as soon as this end goes,
- * and crashes if it is writing to them just then (DPDK 22.11): let it get rid of what it has. */
-static void let_peer_finish(struct perch_port *p)
-{
-	const unsigned step_us = 200, quiet_steps = 50, most_steps = 5000; /* 10 ms, 1 s */
-	struct rte_mbuf *pkts[PORT_BURST];
-	unsigned step, quiet = 0;
-	uint16_t n;
-
-	for (step = 0; step < most_steps && quiet < quiet_steps; step++) {
-		for (quiet++; (n = rte_eth_rx_burst(p->id, 0, pkts, PORT_BURST)) > 0; quiet = 0)
-			rte_pktmbuf_free_bulk(pkts, n);
-		rte_delay_us_sleep(step_us);
-	}
-}
-
-struct ending {
-	struct perch_port *port;
-	sem_t done;
-};
-
-static void end_device(struct perch_port *p)
+void perch_port_end_device(struct perch_port *p)
 {
 	if (p->started)
 		rte_eth_dev_stop(p->id);
@@ -390,40 +371,14 @@ static void end_device(struct perch_port *p)
 	}
 }
 
-static void end_on_interrupt_thread(void *arg)
-{
-	struct ending *e = arg;
-
-	if (e->port->started)
-		let_peer_finish(e->port);
-	end_device(e->port);
-	sem_post(&e->done);
-}
-
-/* EAL's interrupt thread takes a net_memif down by itself when the other end has gone, and knows no
- * lock against a close or a last look at its rings: so both are made on that thread, where alarms
- * run, and the two ends of one may be closed in one process, one right after the other. */
-static void end_memif(struct perch_port *p)
-{
-	struct ending e = {.port = p};
-
-	sem_init(&e.done, 0, 0);
-	if (rte_eal_alarm_set(1, end_on_interrupt_thread, &e) == 0)
-		while (sem_wait(&e.done) < 0)
-			; /* a signal */
-	else
-		end_device(p);
-	sem_destroy(&e.done);
-}
-
 void perch_port_close(struct perch_port *p)
 {
 	uint16_t i;
 
 	if (p->owner && strcmp(p->info.driver, "net_memif") == 0)
-		end_memif(p);
+		perch_memif_end(p);
 	else
-		end_device(p);
+		perch_port_end_device(p);
 	if (p->owner)
 		perch_crowd_close(p->info.name);
 	for (i = 0; i < p->lcores && i < PORT_MAX_LCORES; i++)
@@ -508,7 +463,7 @@ uint16_t perch_port_rx(
 	if (unlikely(p->detour))
 		return p->steer ? perch_steer_rx(p, lcore, pkts, n, learn)
 		                : perch_port_poll(p, lcore, pkts, n, learn);
-	return rte_eth_rx_burst(p->id, 0, pkts, n);
+	return perch_port_rx_queue(p, 0, pkts, n);
 }
 
 uint16_t perch_port_tx(struct perch_port *p, unsigned lcore, struct rte_mbuf **pkts, uint16_t n)
@@ -561,7 +516,7 @@ uint16_t perch_port_poll(struct perch_port *p, unsigned queue, struct rte_mbuf *
 		return perch_replay_rx(p->replay, p->pools[queue], pkts, n, learn);
 	if (p->ring_tap)
 		p->ring_tap(p->tap_signal);
-	return rte_eth_rx_burst(p->id, (uint16_t)queue, pkts, n);
+	return perch_port_rx_queue(p, queue, pkts, n);
 }
 
 uint16_t perch_port_send(struct perch_port *p, unsigned queue, struct rte_mbuf **pkts, uint16_t n)
@@ -572,11 +527,11 @@ uint16_t perch_port_send(struct perch_port *p, unsigned queue, struct rte_mbuf *
 		return send_copies(p, queue, pkts, n);
 	if (p->prepare) /* what comes from here on is taken next time, or given up */
 		n = rte_eth_tx_prepare(p->id, (uint16_t)queue, pkts, n);
-	return rte_eth_tx_burst(p->id, (uint16_t)queue, pkts, n);
+	return perch_port_tx_queue(p, queue, pkts, n);
 }
 
 void perch_port_warm(struct perch_port *p, struct rte_mbuf *m)
 {
 	if (!p->detour)
-		rte_eth_tx_burst(p->id, 0, &m, 0);
+		perch_port_tx_queue(p, 0, &m, 0);
 }

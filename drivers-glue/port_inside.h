@@ -4,6 +4,8 @@
 #ifndef PERCH_DRIVERS_GLUE_PORT_INSIDE_H
 #define PERCH_DRIVERS_GLUE_PORT_INSIDE_H
 
+#include <stdatomic.h>
+
 #include <rte_ethdev.h>
 #include <rte_spinlock.h>
 
@@ -36,11 +38,54 @@ struct perch_port {
 	uint16_t reta[RETA_ENTRIES];
 	uint64_t owner;
 	bool started;
+	bool guarded; /* memif.c lets the device change only while nobody is in a burst */
+	atomic_bool in_burst; /* if guarded; there is one queue, so one lcore that polls it */
+	atomic_bool shut;
+	struct perch_port *next_guarded;
 	perch_port_left_fn left; /* NULL: nobody wants to know what leaves in which order */
 	void *left_arg;
 	rte_spinlock_t left_lock; /* held from a burst until it has been told */
 	struct perch_port_info info;
 };
+
+static inline bool burst_begins(struct perch_port *p)
+{
+	if (likely(!p->guarded))
+		return true;
+	atomic_store_explicit(&p->in_burst, true, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst); /* the CPU's part is done by who shuts it */
+	if (likely(!atomic_load_explicit(&p->shut, memory_order_acquire)))
+		return true;
+	atomic_store_explicit(&p->in_burst, false, memory_order_release);
+	return false;
+}
+
+static inline void burst_ends(struct perch_port *p)
+{
+	if (p->guarded)
+		atomic_store_explicit(&p->in_burst, false, memory_order_release);
+}
+
+/* One burst on a queue of the device. */
+static inline uint16_t perch_port_rx_queue(
+	struct perch_port *p, unsigned queue, struct rte_mbuf **pkts, uint16_t n)
+{
+	if (!burst_begins(p))
+		return 0;
+	n = rte_eth_rx_burst(p->id, (uint16_t)queue, pkts, n);
+	burst_ends(p);
+	return n;
+}
+
+static inline uint16_t perch_port_tx_queue(
+	struct perch_port *p, unsigned queue, struct rte_mbuf **pkts, uint16_t n)
+{
+	if (!burst_begins(p))
+		return 0;
+	n = rte_eth_tx_burst(p->id, (uint16_t)queue, pkts, n);
+	burst_ends(p);
+	return n;
+}
 
 /* One burst on a queue of the device, or of the files. */
 uint16_t perch_port_poll(struct perch_port *p, unsigned queue, struct rte_mbuf **pkts, uint16_t n,
@@ -56,6 +101,14 @@ bool perch_is_nic(const char *driver);
 
 /* tap.c: from now on the tap is polled, as long as ring_tap is called. */
 void perch_tap_poll(struct perch_port *p, unsigned if_index);
+
+/* Stop the device and give it back. */
+void perch_port_end_device(struct perch_port *p);
+
+/* memif.c: the other end may go while packets flow. From the start of the device; until its end,
+ * which takes the place of perch_port_end_device(). */
+void perch_memif_guard(struct perch_port *p);
+void perch_memif_end(struct perch_port *p);
 
 /* steer.c */
 int perch_steer_open(struct perch_port *p, int node);

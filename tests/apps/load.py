@@ -52,19 +52,26 @@ class Server:
         return self.process.returncode, self.said
 
 
-def load(server, *options, status=0, freeze=None, port="7"):
+def begin(server, *options, port="7"):
     wire = (f"net_memif0,role=client,id=0,mac=02:00:00:00:99:01,socket-abstract=no,"
             f"socket={server.socket}{server.wire}")
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [APPS / "perch-load", "--no-pci", "-l", "0", *server.memory,
          f"--file-prefix=plc-{os.getpid()}", "--vdev", wire, "--",
          "--ip", "10.99.0.11-10.99.0.14/24", "--idle", "backoff", "--json",
-         *([] if freeze else ["--quiet"]),
          "--duration", "1", "--warm-up", "0", *options, "10.99.0.2", port],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_until_it_measures(process):
+    while "measuring" not in (line := process.stderr.readline()):
+        assert line, process.communicate()
+
+
+def load(server, *options, status=0, freeze=None, port="7"):
+    process = begin(server, *options, *([] if freeze else ["--quiet"]), port=port)
     if freeze:
-        while "measuring" not in (line := process.stderr.readline()):
-            assert line, process.communicate()
+        wait_until_it_measures(process)
         freeze(server.process)
     out, err = process.communicate(timeout=40)
     assert process.returncode == status, (options, process.returncode, err, out[:700])
@@ -171,6 +178,23 @@ def a_wrong_stream_is_told(_):
         assert status == 1 and "NOT as they were sent" in said, (status, said)
 
 
+def killed(_):
+    """Whose load is killed while packets flow serves the next one; what the driver maps is not
+    taken from under it."""
+    with tempfile.TemporaryDirectory() as folder, Server(folder) as server:
+        for _ in range(4):
+            process = begin(server, "--conns", "8", "--depth", "4", "--size", "1400",
+                            "--duration", "30")
+            wait_until_it_measures(process)
+            time.sleep(0.1)
+            process.kill()
+            process.communicate(timeout=20)
+            assert server.process.poll() is None, server.process.returncode
+        plausible(load(server, "--conns", "8", "--check"), 300)
+        status, _ = server.stop()
+        assert status == 0, status
+
+
 def refused(server):
     """Nobody listens on port 9: that is said, and the exit status is 1."""
     load(server, "--conns", "2", port="9", status=1)
@@ -193,7 +217,8 @@ def usage(_):
 
 def main():
     cases = (closed_loop, some_idle, open_loop, a_stall_is_charged, one_connection_each,
-             datagrams, late_datagrams, streams, zero_copy, a_wrong_stream_is_told, refused, usage)
+             datagrams, late_datagrams, streams, zero_copy, a_wrong_stream_is_told, killed,
+             refused, usage)
     failed = skipped = 0
     with tempfile.TemporaryDirectory() as folder, Server(folder) as server:
         for case in cases:

@@ -308,6 +308,83 @@ static void net_memif_carries(void)
 	unlink(path);
 }
 
+struct going {
+	uint16_t self, peer;
+	bool up; /* the link, long after the peer went, while the burst lasts */
+};
+
+static bool is_up(uint16_t id)
+{
+	struct rte_eth_link link;
+
+	return rte_eth_link_get_nowait(id, &link) == 0 && link.link_status;
+}
+
+static bool becomes(uint16_t id, bool up)
+{
+	unsigned i;
+
+	for (i = 0; i < 500 && is_up(id) != up; i++)
+		usleep(10000);
+	return is_up(id) == up;
+}
+
+/* Called by ethdev within a transmit burst, before the driver. */
+static uint16_t peer_goes(
+	uint16_t id, uint16_t queue, struct rte_mbuf **pkts, uint16_t n, void *arg)
+{
+	struct going *g = arg;
+
+	(void)id, (void)queue, (void)pkts;
+	rte_eth_dev_stop(g->peer);
+	usleep(200000);
+	g->up = is_up(g->self);
+	return n;
+}
+
+/* The driver's rings are not taken from under a burst when the other end goes, but after it. */
+static void net_memif_peer_goes_in_a_burst(void)
+{
+	char server[128], client[128], path[64];
+	const char *vdevs[] = {server, client, NULL};
+	const struct rte_eth_rxtx_callback *callback;
+	struct perch_port *a, *b;
+	struct rte_mbuf *m;
+	struct going g = {.up = false};
+
+	snprintf(path, sizeof(path), "/tmp/perch-port-test-%d.sock", (int)getpid());
+	snprintf(server, sizeof(server), "net_memif2,role=server,id=2,socket-abstract=no,socket=%s",
+		path);
+	snprintf(client, sizeof(client), "net_memif3,role=client,id=2,socket-abstract=no,socket=%s",
+		path);
+	if (!eal(vdevs)) {
+		suite_skip("net_memif cannot be made here");
+		return;
+	}
+	a = open_named("net_memif2", NULL);
+	b = open_named("net_memif3", NULL);
+	CU_ASSERT_EQUAL(rte_eth_dev_get_port_by_name("net_memif2", &g.self), 0);
+	CU_ASSERT_EQUAL(rte_eth_dev_get_port_by_name("net_memif3", &g.peer), 0);
+	CU_ASSERT_FATAL(becomes(g.self, true) && becomes(g.peer, true));
+	callback = rte_eth_add_tx_callback(g.self, 0, peer_goes, &g);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(callback);
+	m = frame(a, 60, 1);
+	if (perch_port_tx(a, 0, &m, 1) == 0)
+		rte_pktmbuf_free(m);
+	CU_ASSERT_TRUE(g.up);
+	CU_ASSERT_EQUAL(rte_eth_remove_tx_callback(g.self, 0, callback), 0);
+	CU_ASSERT_TRUE(becomes(g.self, false));
+	m = frame(a, 60, 1);
+	CU_ASSERT_EQUAL(perch_port_tx(a, 0, &m, 1), 0);
+	rte_pktmbuf_free(m);
+	CU_ASSERT_EQUAL(rte_eth_dev_start(g.peer), 0); /* and it comes back */
+	CU_ASSERT_FATAL(becomes(g.self, true) && becomes(g.peer, true));
+	carries(a, b, 20);
+	perch_port_close(b);
+	perch_port_close(a);
+	unlink(path);
+}
+
 static void net_null_swallows_and_yields(void)
 {
 	const char *vdevs[] = {"net_null4,size=80", NULL};
@@ -409,6 +486,7 @@ int main(int argc, char **argv)
 		{"net_ring_copies_what_is_shared", net_ring_copies_what_is_shared},
 		{"full_ring_takes_what_fits", full_ring_takes_what_fits},
 		{"net_memif_carries", net_memif_carries},
+		{"net_memif_peer_goes_in_a_burst", net_memif_peer_goes_in_a_burst},
 		{"net_null_swallows_and_yields", net_null_swallows_and_yields},
 		{"warming_is_a_burst_of_none", warming_is_a_burst_of_none},
 		{"marks_of_checksums_survive", marks_of_checksums_survive},

@@ -17,7 +17,7 @@ LIBRARIES = {
     "engine": "engine/libperch.a",
 }
 # EAL itself is one per process, and so is what guards it.
-PER_PROCESS = {"eal.c.o"}
+PER_PROCESS = {"eal.c.o", "memif.c.o"}  # as EAL and its interrupt thread are
 
 
 def tool(*argv):
