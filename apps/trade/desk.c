@@ -94,7 +94,6 @@ static size_t patch(
 	put_ref(d, out + d->at_ref, o->ref);
 	out[d->at_side] = (uint8_t)i->side;
 	wire_put_be32(out + d->at_shares, i->shares);
-	memset(out + d->at_symbol, ' ', 8);
 	memcpy(out + d->at_symbol, d->symbols[i->symbol].name, strlen(d->symbols[i->symbol].name));
 	wire_put_uint(out + d->at_price, d->price_width, true, i->price);
 	if (i->ioc && d->version == OUCH_50)
@@ -116,8 +115,8 @@ int desk_open(struct desk *d, enum ouch_version v, const struct desk_limits *lim
 	d->limits = *limits;
 	if (d->limits.max_open == 0)
 		d->limits.max_open = DEFAULT_OPEN;
-	/* Twice as many: a reference that comes round again finds its slot taken only if half of
-	 * all slots belong to orders that never end. */
+	/* Twice as many: at least half of them are free, and of references that come round again
+	 * those whose slots belong to orders that rest are passed over (see next_ref). */
 	while (slots < 2 * d->limits.max_open)
 		slots *= 2;
 	d->mask = slots - 1;
@@ -191,7 +190,7 @@ static bool within_rate(struct desk *d, int64_t now_ns)
 static enum desk_verdict judge(struct desk *d, const struct desk_intent *i, int64_t now_ns)
 {
 	const struct desk_limits *l = &d->limits;
-	const struct desk_symbol *s = &d->symbols[i->symbol];
+	const struct desk_symbol *s;
 	uint64_t notional;
 
 	if (d->killed)
@@ -202,6 +201,7 @@ static enum desk_verdict judge(struct desk *d, const struct desk_intent *i, int6
 		return DESK_no_ref;
 	if (i->symbol >= d->n_symbols)
 		return DESK_symbol;
+	s = &d->symbols[i->symbol];
 	if (i->shares == 0 || (l->max_shares && i->shares > l->max_shares))
 		return DESK_shares;
 	if (__builtin_mul_overflow((uint64_t)i->shares, i->price, &notional) ||
@@ -209,7 +209,7 @@ static enum desk_verdict judge(struct desk *d, const struct desk_intent *i, int6
 		return DESK_notional;
 	if (!within_collar(d, s, i->price))
 		return DESK_collar;
-	if (d->open == l->max_open || d->orders[d->next_ref & d->mask].state != DESK_FREE)
+	if (d->open == l->max_open)
 		return DESK_open;
 	if (!within_position(d, s, i))
 		return DESK_position;
@@ -228,6 +228,13 @@ static uint64_t *open_side(struct desk *d, const struct desk_order *o)
 	struct desk_symbol *s = &d->symbols[o->symbol];
 
 	return o->side == 'B' ? &s->open_buy : &s->open_sell;
+}
+
+/* The slot of next_ref is always free: what rests for a long time stands in nobody's way. */
+static void pass_taken(struct desk *d)
+{
+	while (d->orders[d->next_ref & d->mask].state != DESK_FREE)
+		d->next_ref++;
 }
 
 static enum desk_verdict admit(
@@ -249,6 +256,7 @@ static enum desk_verdict admit(
 		.sent_ns = now_ns};
 	d->open++;
 	*open_side(d, o) += o->open;
+	pass_taken(d);
 	*out = o;
 	return DESK_ok;
 }
@@ -319,6 +327,7 @@ size_t desk_mass_cancel(struct desk *d, void *out)
 	if (d->version != OUCH_50 || !d->session_open || d->next_ref >= d->ref_ceiling)
 		return 0;
 	m.ref = d->next_ref++;
+	pass_taken(d);
 	memcpy(m.firm, d->firm, sizeof(m.firm));
 	return soup_put(out, SOUP_UNSEQUENCED, text,
 		(size_t)ouch_encode(d->version, OUCH_CLIENT, &m, text));
@@ -390,6 +399,7 @@ static struct desk_order *adopt(struct desk *d, const struct ouch *m)
 	d->open++;
 	d->adopted++;
 	*open_side(d, o) += o->open;
+	pass_taken(d);
 	return o;
 }
 

@@ -105,12 +105,15 @@ static void limits_of_an_order(void)
 	CU_ASSERT_EQUAL(enter(301, 630000), DESK_notional);
 	CU_ASSERT_EQUAL(enter(1, UINT64_MAX), DESK_notional);
 	CU_ASSERT_EQUAL(enter(2, UINT64_MAX), DESK_notional); /* the product overflows */
+	CU_ASSERT_EQUAL(enter(2, UINT64_C(1) << 63), DESK_notional);
 	CU_ASSERT_EQUAL(enter(1, 630000 + 6300), DESK_ok);    /* 100 basis points */
 	CU_ASSERT_EQUAL(enter(1, 630000 + 6301), DESK_collar);
 	CU_ASSERT_EQUAL(enter(1, 630000 - 6301), DESK_collar);
+	CU_ASSERT_EQUAL(enter(1, 630000 + 429497), DESK_collar); /* 10,000 times that is 2^32 */
 	d.symbols[0].reference = 0;
 	CU_ASSERT_EQUAL(enter(1, 630000), DESK_collar);
-	CU_ASSERT_EQUAL(d.verdicts[DESK_collar], 3);
+	CU_ASSERT_EQUAL(enter(1, 0), DESK_collar);
+	CU_ASSERT_EQUAL(d.verdicts[DESK_collar], 5);
 	desk_close(&d);
 }
 
@@ -173,7 +176,9 @@ static void lives_of_orders(void)
 	enter(100, 1);
 	enter_as('S', 50, 1, 0);
 	enter(10, 1);
+	CU_ASSERT_EQUAL(d.orders[113 & d.mask].state, DESK_SENT);
 	CU_ASSERT_EQUAL(report('A', 113, 100), 0);
+	CU_ASSERT_EQUAL(d.orders[113 & d.mask].state, DESK_LIVE);
 	CU_ASSERT_EQUAL(report('E', 113, 30), 0);
 	CU_ASSERT_EQUAL(d.symbols[0].open_buy, 80);
 	CU_ASSERT_EQUAL(d.symbols[0].position, 30);
@@ -184,6 +189,17 @@ static void lives_of_orders(void)
 	CU_ASSERT_EQUAL(d.open, 1);
 	CU_ASSERT(desk_cancel(&d, 113, out) > 0);
 	CU_ASSERT(out[SOUP_HEAD] == 'X' && out[SOUP_HEAD + 4] == 113);
+	CU_ASSERT_EQUAL(d.orders[113 & d.mask].state, DESK_CANCELING);
+	CU_ASSERT_EQUAL(report('A', 113, 100), 0); /* said again */
+	CU_ASSERT_EQUAL(d.orders[113 & d.mask].state, DESK_CANCELING);
+	CU_ASSERT_EQUAL(report('I', 113, 0), 0); /* not to be had */
+	CU_ASSERT_EQUAL(d.orders[113 & d.mask].state, DESK_LIVE);
+	CU_ASSERT_EQUAL(report('C', 113, 20), 0); /* a part of it, as the venue likes */
+	CU_ASSERT_EQUAL(d.symbols[0].open_buy, 50);
+	CU_ASSERT_EQUAL(report('B', 113, 0), 0);
+	CU_ASSERT_EQUAL(report('F', 113, 0), 0);
+	CU_ASSERT_EQUAL(d.broken, 2);
+	CU_ASSERT_EQUAL(d.filled_shares, 80);
 	CU_ASSERT_EQUAL(desk_cancel(&d, 114, out), 0);
 	CU_ASSERT_EQUAL(report('J', 113, 0), 0);
 	CU_ASSERT_EQUAL(d.open, 0);
@@ -279,6 +295,31 @@ static void killed(void)
 	while ((n = desk_cancel_all(&d, &cursor, out, sizeof(out))) > 0)
 		all += n;
 	CU_ASSERT_EQUAL(all, 5 * (SOUP_HEAD + 9));
+	cursor = 0;
+	CU_ASSERT_EQUAL(desk_cancel_all(&d, &cursor, out, DESK_BYTES - 1), 0); /* no room for one */
+	d.session_open = false;
+	CU_ASSERT_EQUAL(desk_cancel_all(&d, &cursor, out, sizeof(out)), 0);
+	desk_close(&d);
+}
+
+/* References go on around an order that rests, however many come and go. */
+static void one_that_rests(void)
+{
+	const struct desk_limits l = {.max_open = 2};
+	struct desk_intent i = {.side = 'B', .shares = 1, .price = 1};
+	uint64_t last = 113, ref;
+	unsigned n;
+
+	begin(OUCH_50, &l);
+	CU_ASSERT_EQUAL(enter(1, 1), DESK_ok); /* 113 */
+	for (n = 0; n < 100; n++) {
+		CU_ASSERT_EQUAL_FATAL(desk_admit(&d, &i, 0, &ref), DESK_ok);
+		CU_ASSERT(ref > last && (ref & d.mask) != (113 & d.mask));
+		CU_ASSERT_EQUAL(report('C', ref, 1), 0);
+		last = ref;
+	}
+	CU_ASSERT_EQUAL(report('E', 113, 1), 0); /* it is still the one that it was */
+	CU_ASSERT_EQUAL(d.symbols[0].position, 1);
 	desk_close(&d);
 }
 
@@ -306,6 +347,7 @@ static void killed_at_once(void)
 	desk_close(&d);
 	begin(OUCH_42, &none);
 	CU_ASSERT_EQUAL(desk_mass_cancel(&d, out), 0);
+	CU_ASSERT_EQUAL(d.next_ref, 113); /* none was used for it */
 	desk_close(&d);
 }
 
@@ -395,6 +437,7 @@ int main(int argc, char **argv)
 		{"tokens of 4.2", tokens_of_42},
 		{"at the edges", at_the_edges},
 		{"killed", killed},
+		{"one that rests", one_that_rests},
 		{"killed at once", killed_at_once},
 		{"rehearsed", rehearsed},
 		{"no session, no reference", no_session_no_reference},

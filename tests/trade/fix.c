@@ -481,6 +481,189 @@ static void reset_backwards(void)
 	end();
 }
 
+/* ---- what one says to a message ------------------------------------------------------------- */
+
+static struct fix_event heard; /* by b */
+
+/* b hears this of a; what it has said before is taken first. Returns what b says then, with '|' for
+ * SOH. */
+static const char *said(const char *fields)
+{
+	static char text[FIX_OUT_BYTES];
+	const char *data;
+	char in[256];
+	size_t n, i;
+
+	lose(b);
+	n = make(in, "FIX.4.4", fields);
+	CU_ASSERT_EQUAL(fix_input(b, in, n, now, &heard), (int64_t)n);
+	n = fix_out(b, &data);
+	for (i = 0; i < n; i++)
+		text[i] = data[i] == 1 ? '|' : data[i];
+	text[n] = '\0';
+	return text;
+}
+
+static bool says(const char *fields, const char *what)
+{
+	return strstr(said(fields), what) != NULL;
+}
+
+/* A number that was there before: the end, unless the message says that it comes again. */
+static void low_numbers(void)
+{
+	uint64_t in, out;
+
+	begin(false, 0, 0, 0, 0);
+	talk();
+	order(a);
+	order(a);
+	talk();
+	CU_ASSERT_STRING_EQUAL(said("35=D|49=A|56=B|34=2|43=Y|55=X|"), "");
+	CU_ASSERT_EQUAL(heard.kind, FIX_NOTHING);
+	CU_ASSERT_EQUAL(fix_counters(b)->duplicates, 1);
+	fix_numbers(b, &in, &out);
+	CU_ASSERT_EQUAL(in, 4);
+	CU_ASSERT(fix_is_on(b));
+	CU_ASSERT_TRUE(says("35=D|49=A|56=B|34=2|55=X|", "|35=5|"));
+	CU_ASSERT_TRUE(strstr(said("35=0|49=A|56=B|34=4|"), "35=") == NULL); /* it is over */
+	CU_ASSERT_EQUAL(heard.kind, FIX_NOTHING);
+	CU_ASSERT(!fix_is_on(b));
+	fix_numbers(b, &in, &out);
+	CU_ASSERT_EQUAL(in, 4);
+	end();
+}
+
+/* The initiator's interval is the session's; one that nobody can mean is not. */
+static void intervals(void)
+{
+	begin(false, 0, 0, 0, 0);
+	CU_ASSERT_TRUE(says("35=A|49=A|56=B|34=1|98=0|108=10|", "|108=10|"));
+	CU_ASSERT_EQUAL(fix_due(b), now + 10 * S);
+	end();
+	begin(false, 0, 0, 0, 0);
+	CU_ASSERT_TRUE(says("35=A|49=A|56=B|34=1|98=0|108=86401|", "|108=30|"));
+	end();
+	begin(false, 0, 0, 0, 0);
+	CU_ASSERT_TRUE(says("35=A|49=A|56=B|34=1|98=0|108=86400|", "|108=86400|"));
+	end();
+}
+
+/* An acceptor says that it has reset, too, and once. */
+static void a_reset_is_answered(void)
+{
+	begin(false, 0, 0, 9, 7);
+	CU_ASSERT_TRUE(says("35=A|49=A|56=B|34=1|98=0|108=30|141=Y|", "|141=Y|"));
+	CU_ASSERT_EQUAL(heard.kind, FIX_LOGGED_ON);
+	fix_disconnected(b);
+	fix_connected(b, now);
+	CU_ASSERT_FALSE(says("35=A|49=A|56=B|34=2|98=0|108=30|", "|141=Y|"));
+	CU_ASSERT_EQUAL(heard.kind, FIX_LOGGED_ON);
+	end();
+}
+
+static void session_messages(void)
+{
+	begin(false, 0, 0, 0, 0);
+	talk();
+	CU_ASSERT_TRUE(says("35=1|49=A|56=B|34=2|112=here?|", "|35=0|"));
+	CU_ASSERT_TRUE(says("35=1|49=A|56=B|34=3|112=there?|", "|112=there?|"));
+	CU_ASSERT_STRING_EQUAL(said("35=3|49=A|56=B|34=4|45=2|"), "");
+	CU_ASSERT_EQUAL(heard.kind, FIX_REJECTED);
+	CU_ASSERT_STRING_EQUAL(said("35=0|49=A|56=B|34=5|"), "");
+	CU_ASSERT_TRUE(says("35=5|49=A|56=B|34=6|", "|35=5|"));
+	CU_ASSERT_EQUAL(heard.kind, FIX_LOGGED_OUT);
+	end();
+	begin(false, 0, 0, 0, 0);
+	talk();
+	fix_log_out(b, "enough", now); /* the answer to a Logout is not answered */
+	CU_ASSERT_STRING_EQUAL(said("35=5|49=A|56=B|34=2|"), "");
+	CU_ASSERT_EQUAL(heard.kind, FIX_LOGGED_OUT);
+	end();
+}
+
+/* What comes again says so, and when it came first; what is filled says that. */
+static void resent_as_such(void)
+{
+	const char *text;
+
+	begin(false, 0, 0, 0, 0);
+	talk();
+	order(b); /* 2, at 0:16:40 */
+	talk();
+	now += 5 * S;
+	fix_log_out(b, "enough", now); /* 3, which is of the session */
+	text = said("35=2|49=A|56=B|34=2|7=2|16=0|");
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "|35=D|49=B|56=A|34=2|43=Y|52=19700101-00:16:45.000|"
+					    "122=19700101-00:16:40.000|55=CVLT|10="));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "|35=4|49=B|56=A|34=3|43=Y|"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "|123=Y|36=4|10="));
+	end();
+	begin(false, 0, 0, 0, 0); /* a range that ends before it begins */
+	talk();
+	order(b);
+	order(b);
+	talk();
+	CU_ASSERT_STRING_EQUAL(said("35=2|49=A|56=B|34=2|7=3|16=2|"), "");
+	CU_ASSERT_TRUE(fix_is_ready(b));
+	end();
+}
+
+/* A ResendRequest that got lost is made again, once an interval. */
+static void asked_again(void)
+{
+	begin(false, 0, 0, 0, 0);
+	talk();
+	CU_ASSERT_TRUE(says("35=D|49=A|56=B|34=3|55=X|", "|35=2|"));
+	CU_ASSERT_STRING_EQUAL(said("35=D|49=A|56=B|34=3|55=X|"), "");
+	now += 30 * S - 1;
+	CU_ASSERT_STRING_EQUAL(said("35=D|49=A|56=B|34=5|55=X|"), "");
+	now += 1;
+	CU_ASSERT_TRUE(says("35=D|49=A|56=B|34=6|55=X|", "|7=2|16=0|"));
+	CU_ASSERT_EQUAL(fix_counters(b)->gaps, 2);
+	end();
+}
+
+/* The peer may be silent for its interval and a fifth of it; then it is asked, once. Who does not
+ * log on in that time is given up. */
+static void patience(void)
+{
+	begin(false, 0, 0, 0, 0);
+	talk();
+	now += 36 * S - 1;
+	fix_tick(b, now);
+	CU_ASSERT_EQUAL(fix_counters(b)->test_requests, 0);
+	now += 1;
+	fix_tick(b, now);
+	fix_tick(b, now + S);
+	CU_ASSERT_EQUAL(fix_counters(b)->test_requests, 1);
+	end();
+	begin(false, 0, 0, 0, 0);
+	CU_ASSERT_EQUAL(fix_due(b), now + 36 * S);
+	CU_ASSERT_EQUAL(fix_tick(b, now + 36 * S - 1), 0);
+	CU_ASSERT_EQUAL(fix_tick(b, now + 36 * S), -ETIMEDOUT);
+	end();
+}
+
+/* A prepared message is something said: no heartbeat is due for an interval after it. */
+static void prepared_and_sent(void)
+{
+	struct fix_body body = {0};
+	struct fix_prepared p;
+
+	begin(false, 0, 0, 0, 0);
+	talk();
+	fix_put(&body, 55, "CVLT");
+	CU_ASSERT_EQUAL(fix_prepare(a, "D", &body, &p), 0);
+	now += 20 * S;
+	CU_ASSERT_EQUAL(fix_send_prepared(a, &p, now), 2);
+	order(b);
+	talk();
+	CU_ASSERT_EQUAL(fix_due(a), now + 30 * S);
+	CU_ASSERT_EQUAL(got[1], 1);
+	end();
+}
+
 static void bad_configs(void)
 {
 	struct fix_config c = {.version = "FIX.4.3", .sender = "A", .target = "B"};
@@ -513,6 +696,14 @@ int main(int argc, char **argv)
 		{"too long to keep", too_long_to_keep},
 		{"reset once", reset_once},
 		{"reset backwards", reset_backwards},
+		{"low numbers", low_numbers},
+		{"intervals", intervals},
+		{"a reset is answered", a_reset_is_answered},
+		{"session messages", session_messages},
+		{"resent as such", resent_as_such},
+		{"asked again", asked_again},
+		{"patience", patience},
+		{"prepared and sent", prepared_and_sent},
 		{"bad configs", bad_configs},
 		{NULL, NULL},
 	};

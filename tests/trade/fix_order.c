@@ -23,6 +23,7 @@ static int64_t now;
 static unsigned outs, rejects; /* logouts; reports that are about no order */
 static char last_type[4];      /* of the application message that the client heard last */
 static char last[FIX_MESSAGE_MAX];
+static char goodbye[256]; /* the body of the last Logout */
 static size_t last_len;
 
 static const struct setting {
@@ -38,6 +39,9 @@ static void hear(const struct fix_event *ev)
 	struct ouch report;
 
 	outs += ev->kind == FIX_LOGGED_OUT;
+	if (ev->kind == FIX_LOGGED_OUT)
+		snprintf(goodbye, sizeof(goodbye), "%.*s", (int)ev->message.body_len,
+			ev->message.body);
 	if (ev->kind != FIX_APPLICATION)
 		return;
 	memcpy(last_type, ev->type, sizeof(last_type));
@@ -342,6 +346,10 @@ static void all_at_once(const struct setting *as, bool can)
 	CU_ASSERT_EQUAL(d.open, can ? 0 : 2);
 	if (can) {
 		CU_ASSERT(strcmp(last_type, "r") == 0 && heard(531, "7"));
+		CU_ASSERT(heard(11, "M0000000000001"));
+		CU_ASSERT(fix_order_cancel_all(&orders, now)); /* nothing is open: another name */
+		talk();
+		CU_ASSERT(strcmp(last_type, "r") == 0 && heard(11, "M0000000000002"));
 		enter(1, 'S', 100, 20000, false);
 		say("q", "11=m|530=1|55=A|");
 		CU_ASSERT(heard(531, "0") && d.open == 1);
@@ -472,14 +480,17 @@ static void wrong_password(void)
 	struct fix_config cfg = {
 		.version = "FIX.4.4", .sender = "perch", .target = "VENUE", .password = "wrong"};
 	struct fix_session *right;
+	uint64_t out;
 
 	begin(&settings[1]);
 	right = client;
+	fix_numbers(server, &cfg.next_out, &out); /* nothing but the password is wrong */
 	CU_ASSERT_EQUAL_FATAL(fix_open(&client, &cfg), 0);
 	fix_disconnected(server);
 	log_on();
 	CU_ASSERT(!fix_is_on(client) && !fix_is_on(server) && outs == 1);
 	CU_ASSERT_EQUAL(fix_counters(server)->refused, 1);
+	CU_ASSERT_PTR_NOT_NULL(memmem(goodbye, sizeof(goodbye), "58=unknown user or password", 27));
 	fix_close(client);
 	client = right;
 	end();
@@ -493,6 +504,7 @@ static void odd_reports(void)
 	} table[] = {{"8", "11=1|150=0|", -EBADMSG}, {"8", "11=1|150=F|32=1|", -EBADMSG},
 		{"8", "150=F|32=1|31=1|", -EBADMSG}, {"8", "11=1|", -EBADMSG},
 		{"8", "11=1|150=D|", -ENOMSG}, {"8", "11=1|150=2|20=1|", 0},
+		{"8", "11=1|150=C|", 0},
 		{"9", "11=1|", -EBADMSG}, {"j", "45=1|", -ENOMSG}, {"j", "379=7|", 0},
 		{"B", "148=news|", -ENOMSG}, {"8", "11=1|150=0|55=TOOLONGNAME|151=1|", -EBADMSG}};
 	char text[128], *at;
@@ -510,6 +522,27 @@ static void odd_reports(void)
 	}
 }
 
+/* An acceptance says enough for an order to be adopted; one that has nothing left is dead. */
+static void acceptances(void)
+{
+	char text[] = "11=7|150=0|55=A|54=2|151=30|44=1.5|";
+	struct fix_event ev = {.type = "8"};
+	struct ouch out;
+	char *at;
+
+	for (at = text; *at; at++)
+		*at = *at == '|' ? 1 : *at;
+	ev.message = (struct fix_message){.body = text, .body_len = strlen(text)};
+	CU_ASSERT_EQUAL(fix_order_report(&ev, &out), 0);
+	CU_ASSERT(out.type == OUCH_ACCEPTED && out.ref == 7 && out.side == 'S');
+	CU_ASSERT(out.shares == 30 && out.price == 15000 && out.state == 'L');
+	CU_ASSERT_STRING_EQUAL(out.symbol, "A");
+	memcpy(strstr(text, "54=2"), "54=1", 4);
+	memcpy(strstr(text, "151=30"), "151=00", 6);
+	CU_ASSERT_EQUAL(fix_order_report(&ev, &out), 0);
+	CU_ASSERT(out.side == 'B' && out.shares == 0 && out.state == 'D');
+}
+
 int main(int argc, char **argv)
 {
 	static const struct suite_case cases[] = {
@@ -524,6 +557,7 @@ int main(int argc, char **argv)
 		{"a long resend", a_long_resend},
 		{"wrong password", wrong_password},
 		{"odd reports", odd_reports},
+		{"acceptances", acceptances},
 		{NULL, NULL},
 	};
 

@@ -17,6 +17,18 @@
 
 static char path[64];
 
+/* The store's own calls come here. */
+static _Atomic unsigned synced;
+static _Atomic int sync_error;
+
+int fdatasync(int fd)
+{
+	(void)fd;
+	synced++;
+	errno = sync_error;
+	return sync_error ? -1 : 0;
+}
+
 static void new_path(void)
 {
 	int fd;
@@ -178,6 +190,91 @@ static void over_a_torn_write(void)
 	unlink(path);
 }
 
+/* A copy that has all its bytes: FNV-1a over them, as the store has it. */
+static void write_copy(uint64_t magic, const struct seqstore_numbers *n)
+{
+	struct {
+		uint64_t magic, turn;
+		struct seqstore_numbers numbers;
+		uint64_t sum;
+	} c = {.magic = magic, .turn = 1, .numbers = *n, .sum = UINT64_C(0xcbf29ce484222325)};
+	const uint8_t *at;
+	int fd = open(path, O_RDWR);
+
+	for (at = (const uint8_t *)&c; at < (const uint8_t *)&c.sum; at++)
+		c.sum = (c.sum ^ *at) * UINT64_C(0x100000001b3);
+	CU_ASSERT_EQUAL(pwrite(fd, &c, sizeof(c), 0), (ssize_t)sizeof(c));
+	close(fd);
+}
+
+/* A file of another kind, and a name that has no end. */
+static void whose_file_it_is(void)
+{
+	struct seqstore_numbers got, put = numbers(5);
+	struct seqstore *s;
+
+	new_path();
+	write_copy(UINT64_C(0x3165726f74737271), &put);
+	CU_ASSERT_EQUAL(seqstore_open(&s, path, &got), -EBADMSG);
+	memset(put.session, 'x', sizeof(put.session));
+	write_copy(UINT64_C(0x3165726f74737270), &put);
+	CU_ASSERT_EQUAL_FATAL(seqstore_open(&s, path, &got), 0);
+	CU_ASSERT_EQUAL(got.next_in, 5);
+	CU_ASSERT_EQUAL(strnlen(got.session, sizeof(got.session)), sizeof(got.session) - 1);
+	CU_ASSERT_EQUAL(seqstore_close(s), 0);
+	unlink(path);
+}
+
+/* A ceiling is not raised before the disk has it; that it could not be had is said at the end. */
+static void a_disk_that_fails(void)
+{
+	struct seqstore_numbers got, put = numbers(5);
+	struct seqstore *s;
+
+	new_path();
+	CU_ASSERT_EQUAL_FATAL(seqstore_open(&s, path, &got), 0);
+	seqstore_post(s, &put);
+	CU_ASSERT_EQUAL(seqstore_close(s), 0);
+	CU_ASSERT_TRUE(synced > 0);
+	CU_ASSERT_EQUAL_FATAL(seqstore_open(&s, path, &got), 0);
+	sync_error = EIO;
+	put = numbers(6);
+	seqstore_post(s, &put);
+	for (synced = 0; synced == 0;)
+		usleep(1000);
+	CU_ASSERT_EQUAL(seqstore_ceiling(s), 50);
+	CU_ASSERT_EQUAL(seqstore_close(s), -EIO);
+	sync_error = 0;
+	unlink(path);
+}
+
+/* Signals are the app's: the store's thread takes none. */
+static void signals(void)
+{
+	char cmd[64], line[128];
+	unsigned long long mask;
+	struct seqstore_numbers got;
+	unsigned n = 0, blocked = 0;
+	struct seqstore *s;
+	FILE *f;
+
+	new_path();
+	CU_ASSERT_EQUAL_FATAL(seqstore_open(&s, path, &got), 0);
+	snprintf(cmd, sizeof(cmd), "cat /proc/%d/task/*/status", (int)getpid());
+	f = popen(cmd, "r");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "SigBlk: %llx", &mask) == 1) {
+			n++;
+			blocked += mask >> (SIGINT - 1) & mask >> (SIGUSR1 - 1) & 1;
+		}
+	pclose(f);
+	CU_ASSERT_EQUAL(n, 2);
+	CU_ASSERT_EQUAL(blocked, 1);
+	seqstore_close(s);
+	unlink(path);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct suite_case cases[] = {
@@ -186,6 +283,9 @@ int main(int argc, char **argv)
 		{"over kill -9", over_kill_9},
 		{"over a torn write", over_a_torn_write},
 		{"writes", writes},
+		{"whose file it is", whose_file_it_is},
+		{"a disk that fails", a_disk_that_fails},
+		{"signals", signals},
 		{NULL, NULL},
 	};
 

@@ -42,6 +42,8 @@ static void open_both(struct soup_session *c, struct soup_session *v, const stru
 	CU_ASSERT_EQUAL(ev.kind, SOUP_LOGGED_IN);
 	CU_ASSERT_STRING_EQUAL(c->id, "20261125A");
 	CU_ASSERT_EQUAL(c->next_sequence, 41);
+	CU_ASSERT_STRING_EQUAL(v->id, "20261125A");
+	CU_ASSERT_EQUAL(v->next_sequence, 41);
 }
 
 static void login_and_messages(void)
@@ -66,6 +68,10 @@ static void login_and_messages(void)
 	CU_ASSERT_EQUAL(hear(&c, b, n, 0, &ev), (int64_t)n);
 	CU_ASSERT_EQUAL(ev.kind, SOUP_FINISHED);
 	CU_ASSERT_EQUAL(soup_session_next(&c, b, n, 0, &ev), -EPROTO);
+	n = soup_put(b, SOUP_LOGOUT, NULL, 0);
+	CU_ASSERT_EQUAL(hear(&v, b, n, 0, &ev), (int64_t)n);
+	CU_ASSERT_EQUAL(ev.kind, SOUP_FINISHED);
+	CU_ASSERT_EQUAL(soup_session_next(&v, b, n, 0, &ev), -EPROTO);
 }
 
 static void refusals(void)
@@ -173,6 +179,7 @@ static void rude_peers(void)
 		s = table[i].role == SOUP_IS_CLIENT ? &c : &v;
 		soup_put(b, table[i].type, NULL, 0);
 		CU_ASSERT_EQUAL(soup_session_next(s, b, sizeof(b), 0, &ev), table[i].rc);
+		CU_ASSERT_EQUAL(s->debugs, table[i].type == SOUP_DEBUG);
 		CU_ASSERT_EQUAL(s->state == SOUP_OVER, table[i].rc < 0);
 	}
 	soup_session_begin(&v, SOUP_IS_SERVER, 0);
