@@ -105,9 +105,8 @@ struct gateway {
 	int64_t armed_ns; /* when the timer will wake */
 	unsigned feed_sessions;
 	bool snapshot_wanted;
-	struct books *books;
-	uint16_t symbol_of[DESK_SYMBOLS]; /* the desk's symbol of each book */
-	struct tick last[DESK_SYMBOLS];	  /* by the desk's symbol */
+	struct books *books;		/* one for each of the desk's symbols, in their order */
+	struct tick last[DESK_SYMBOLS]; /* of each */
 	uint64_t ticks;
 	int64_t order_ns;   /* when the tick of the last order came */
 	struct gateway_rehearsals rehearsals;
@@ -128,7 +127,8 @@ void gateway_keep(struct gateway *g);
 int gateway_fix_open(struct gateway *g, const char *version, const char *target);
 void gateway_fix_close(struct gateway *g);
 
-/* gateway_feed.c: one coroutine for each line, one for its timer, one for snapshots. */
+/* gateway_feed.c: one coroutine for each line, one for its timer, one for snapshots. The symbols
+ * are those of the desk, in their order. */
 int gateway_feed_open(struct gateway *g, const char *const *symbols);
 void gateway_feed(void *arg);
 void gateway_feed_close(struct gateway *g);

@@ -53,29 +53,28 @@ static void order(struct gateway *g, const struct desk_intent *i, const struct p
 		note_stages(g->stamps);
 }
 
-static void see(struct gateway *g, unsigned book, struct tick *now)
+/* Books are numbered as the desk's symbols are. */
+static void see(struct gateway *g, uint32_t symbol, struct tick *now)
 {
-	uint16_t symbol = g->symbol_of[book];
 	struct book_top top;
 
-	books_top(g->books, book, &top);
-	*now = (struct tick){.symbol = symbol,
+	books_top(g->books, symbol, &top);
+	*now = (struct tick){.symbol = (uint16_t)symbol,
 		.bid = top.side[BOOK_BUY].price,
 		.ask = top.side[BOOK_SELL].price,
 		.bid_shares = top.side[BOOK_BUY].shares,
 		.ask_shares = top.side[BOOK_SELL].shares};
 	if (now->bid || now->ask)
-		desk_reference(&g->desk, symbol,
+		desk_reference(&g->desk, now->symbol,
 			now->bid && now->ask ? (now->bid + now->ask) / 2 : now->bid + now->ask);
 }
 
-static void look_at(struct gateway *g, unsigned book, const struct perch_datagram *d)
+static void look_at(struct gateway *g, uint32_t symbol, const struct perch_datagram *d)
 {
-	uint16_t symbol = g->symbol_of[book];
 	struct desk_intent intent;
 	struct tick now;
 
-	see(g, book, &now);
+	see(g, symbol, &now);
 	g->ticks++;
 	if (g->strategy->decide(&g->last[symbol], &now, &intent))
 		order(g, &intent, d);
@@ -158,7 +157,7 @@ static void look_afresh(struct gateway *g)
 	do {
 		n = books_changed(g->books, changed, CHANGED);
 		for (i = 0; i < n; i++)
-			see(g, changed[i], &g->last[g->symbol_of[changed[i]]]);
+			see(g, changed[i], &g->last[changed[i]]);
 	} while (n == CHANGED);
 }
 
@@ -260,17 +259,9 @@ int gateway_feed_open(struct gateway *g, const char *const *symbols)
 		.snapshot_tries = g->glimpse.port ? 3 : 0,
 		.snapshot_over = g->snapshot_over};
 	const struct books_config books = {.symbols = symbols};
-	unsigned i;
-	int rc = feed_open(&g->feed, &feed), book;
+	int rc = feed_open(&g->feed, &feed);
 
-	if (rc == 0)
-		rc = books_open(&g->books, &books);
-	for (i = 0; rc == 0 && symbols[i]; i++) {
-		book = books_find(g->books, symbols[i]);
-		if (book >= 0)
-			g->symbol_of[book] = (uint16_t)i;
-	}
-	return rc;
+	return rc < 0 ? rc : books_open(&g->books, &books);
 }
 
 void gateway_feed_close(struct gateway *g)

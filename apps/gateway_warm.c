@@ -128,7 +128,6 @@ int gateway_warm_open(struct gateway *g, const char *const *symbols)
 	stage->link = &no_link;
 	stage->strategy = g->strategy;
 	stage->n_lines = g->n_lines;
-	memcpy(stage->symbol_of, g->symbol_of, sizeof(stage->symbol_of));
 	rc = feed_open(&stage->feed, &feed);
 	return rc < 0 ? rc : books_open(&stage->books, &books);
 }

@@ -13,7 +13,8 @@
 #include <stdint.h>
 
 struct books_config {
-	const char *const *symbols; /* NULL at the end; NULL: every symbol, as it comes */
+	const char *const *symbols; /* NULL at the end: their books are numbered in this order;
+	                             * NULL: every symbol, as it comes */
 	uint32_t max_books;         /* default: as many as symbols, or 16,384 */
 	uint32_t max_orders;        /* default 1,048,576 */
 	uint32_t max_levels;        /* over all books; default: an eighth of max_orders */

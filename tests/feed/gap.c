@@ -119,6 +119,10 @@ static void when_and_by_whom(void)
 	tape_wants(&t, "d ");
 	CU_ASSERT_EQUAL(t.line, A);
 	CU_ASSERT_EQUAL(counters(&t)->delivered_units, 4);
+	feed_input(t.feed, A, "        S1\0\0\0\0\0\0\0\5\0\1\0\1e", 23, t.now_ns);
+	tape_pass(&t, 7 * US); /* its events are taken late */
+	tape_wants(&t, "e ");
+	CU_ASSERT_EQUAL(t.time_ns, early_ns + 5 * US);
 	tape_close(&t);
 }
 

@@ -288,8 +288,9 @@ static void killed(void)
 	unsigned i;
 
 	begin(OUCH_50, &none);
-	for (i = 0; i < 5; i++)
+	for (i = 0; i < 6; i++)
 		enter(1, 1);
+	CU_ASSERT_EQUAL(report('C', 115, 1), 0); /* it is over already */
 	desk_kill(&d);
 	CU_ASSERT_EQUAL(enter(1, 1), DESK_killed);
 	while ((n = desk_cancel_all(&d, &cursor, out, sizeof(out))) > 0)
