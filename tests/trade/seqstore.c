@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -248,29 +250,38 @@ static void a_disk_that_fails(void)
 	unlink(path);
 }
 
+/* Does the thread of that status file block signals? */
+static bool blocks(const char *status)
+{
+	unsigned long long mask = 0;
+	FILE *f = fopen(status, "r");
+	char line[128];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "SigBlk: %llx", &mask) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return mask >> (SIGINT - 1) & mask >> (SIGUSR1 - 1) & 1;
+}
+
 /* Signals are the app's: the store's thread takes none. */
 static void signals(void)
 {
-	char cmd[64], line[128];
-	unsigned long long mask;
 	struct seqstore_numbers got;
-	unsigned n = 0, blocked = 0;
+	unsigned blocked = 0;
 	struct seqstore *s;
-	FILE *f;
+	glob_t threads;
+	size_t i;
 
 	new_path();
 	CU_ASSERT_EQUAL_FATAL(seqstore_open(&s, path, &got), 0);
-	snprintf(cmd, sizeof(cmd), "cat /proc/%d/task/*/status", (int)getpid());
-	f = popen(cmd, "r");
-	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "SigBlk: %llx", &mask) == 1) {
-			n++;
-			blocked += mask >> (SIGINT - 1) & mask >> (SIGUSR1 - 1) & 1;
-		}
-	pclose(f);
-	CU_ASSERT_EQUAL(n, 2);
+	CU_ASSERT_EQUAL_FATAL(glob("/proc/self/task/*/status", 0, NULL, &threads), 0);
+	for (i = 0; i < threads.gl_pathc; i++)
+		blocked += blocks(threads.gl_pathv[i]);
+	CU_ASSERT_EQUAL(threads.gl_pathc, 2);
 	CU_ASSERT_EQUAL(blocked, 1);
+	globfree(&threads);
 	seqstore_close(s);
 	unlink(path);
 }
