@@ -364,10 +364,8 @@ static void watch(void *arg)
 			continue;
 		exchange_fix_hang_up();
 		for (i = 0; i < SEATS; i++)
-			if (x.seats[i].used) {
-				x.seats[i].ending = true;
+			if (x.seats[i].used)
 				perch_shutdown(x.seats[i].conn);
-			}
 	}
 }
 

@@ -291,10 +291,16 @@ static const char *const stage_names[GATEWAY_STAGES] = {
 	[GATEWAY_TX] = "  transmit burst (net_memif)",
 };
 
+static void print_run(const struct run *r)
+{
+	printf("%5" PRIu64 "x%s ", r->times, r->warm_ns ? "w" : " ");
+}
+
 static void print_row(const struct run *r, const char *what, const struct hist *h)
 {
-	printf("%5" PRIu64 "x%s %-38s %9" PRIu64 "  %8.2f %8.2f %8.2f %8.2f %9.2f\n", r->times,
-		r->warm_ns ? "w" : " ", what, h->count, hist_mean(h) / 1e3,
+	print_run(r);
+	printf("%-38s %9" PRIu64 "  %8.2f %8.2f %8.2f %8.2f %9.2f\n", what, h->count,
+		hist_mean(h) / 1e3,
 		(double)hist_quantile(h, 0.5) / 1e3,
 		(double)hist_quantile(h, 0.99) / 1e3, (double)hist_quantile(h, 0.999) / 1e3,
 		(double)h->max / 1e3);
@@ -306,6 +312,24 @@ static void print_stages(const struct run *r)
 
 	for (i = 0; i < GATEWAY_STAGES; i++)
 		print_row(r, stage_names[i], &r->stage[i]);
+}
+
+static void print_notes(const struct run *r)
+{
+	if (r->warm_ns) {
+		print_run(r);
+		printf("%" PRIu64 " orders rehearsed, %" PRIu64 " cut short\n", r->whole,
+			r->cut_short);
+	}
+	if (r->orders < r->ticks) {
+		print_run(r);
+		printf("%" PRIu64 " of %" PRIu64 " ticks had no order\n", r->ticks - r->orders,
+			r->ticks);
+	}
+	if (r->late) {
+		print_run(r);
+		printf("%" PRIu64 " ticks left more than 10 us after they were due\n", r->late);
+	}
 }
 
 static void print_table(void)
@@ -323,18 +347,7 @@ static void print_table(void)
 		if (s.stages)
 			print_stages(&s.runs[i]);
 		print_row(&s.runs[i], "for comparison: a bare loop of 0.6", &s.runs[i].bare);
-		if (s.runs[i].warm_ns)
-			printf("%5" PRIu64 "xw %" PRIu64 " orders rehearsed, %" PRIu64
-			       " cut short\n",
-				s.runs[i].times, s.runs[i].whole, s.runs[i].cut_short);
-		if (s.runs[i].orders < s.runs[i].ticks)
-			printf("%5" PRIu64 "x  %" PRIu64 " of %" PRIu64 " ticks had no order\n",
-				s.runs[i].times, s.runs[i].ticks - s.runs[i].orders,
-				s.runs[i].ticks);
-		if (s.runs[i].late)
-			printf("%5" PRIu64 "x  %" PRIu64
-			       " ticks left more than 10 us after they were due\n",
-				s.runs[i].times, s.runs[i].late);
+		print_notes(&s.runs[i]);
 	}
 }
 

@@ -4,6 +4,7 @@
 import os
 import pathlib
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -62,8 +63,9 @@ class App:
         return int(m.group(1)) if m else 0
 
 
-def market(publish, feed, late=False, status=0, published=0):
-    """Both until the end of the session. Returns the reader, and whether its books are right."""
+def market(publish, feed, late=False, status=0, published=0, interrupt=None):
+    """Both until the end of the session, or until one of them gets a signal. Returns the reader,
+    and whether its books are right."""
     with tempfile.TemporaryDirectory(prefix="perch-feed-") as where:
         where, apps = pathlib.Path(where), []
         try:
@@ -78,11 +80,19 @@ def market(publish, feed, late=False, status=0, published=0):
                                     "--end-ms", 500, "--beat-ms", 50, *publish))
                     apps[-1].wait_for("perch-publish: session")
             reader, publisher = sorted(apps, key=lambda app: app.name)
+            for app in (reader, publisher):
+                if interrupt and app.name == interrupt[0]:
+                    time.sleep(1.5)
+                    app.process.send_signal(interrupt[1])
+                    app.end(0)
+            if interrupt and publisher.process.poll() is None:
+                publisher.process.send_signal(signal.SIGINT)
             publisher.end(published)
             reader.end(status)
             reader.last, reader.publisher = reader.text(), publisher.text()
             reader.text = lambda: reader.last
-            return reader, reader.dump.read_bytes() == publisher.dump.read_bytes() != b""
+            reader.dump_bytes = reader.dump.read_bytes()
+            return reader, reader.dump_bytes == publisher.dump.read_bytes() != b""
         finally:
             for app in apps:
                 if app.process.poll() is None:
@@ -99,12 +109,19 @@ def no_loss():
     assert right
     assert reader.count("delivered_messages") == 20000, reader.text()
     assert "line B: " in reader.text() and reader.count("gaps") == 0, reader.text()
+    stages = [float(re.search(rf"^{stage}: p50 ([0-9.]+) us", reader.text(), re.M).group(1))
+              for stage in ("packet to handler", "handler to book", "packet to book")]
+    assert 0 < stages[0] <= stages[2] and 0 < stages[1] <= stages[2], stages
 
 
 @case
 def loss_and_requests():
-    reader, right = market((*LOSS, *SERVE), REQUEST)
+    reader, right = market((*LOSS, *SERVE), (*REQUEST, "--tries", 1000))
     assert right
+    behind = re.search(r"^line B: .*\n  behind the other one \d+ times: by ([0-9.]+) us to "
+                       r"([0-9.]+) us, on average ([0-9.]+) us$", reader.text(), re.M)
+    least, most, mean = map(float, behind.groups())
+    assert 0 <= least <= mean <= most > 0, behind.group(0)
     assert reader.count("filled_by_request_units") > 0, reader.text()
     assert reader.count("lost_units") == 0
 
@@ -119,8 +136,8 @@ def rough_lines():
 
 @case
 def late_join():
-    reader, right = market((*SERVE, "--start-ms", 0), (*REQUEST, *GLIMPSE, "--snapshot-over", 100),
-                           late=True)
+    reader, right = market((*SERVE, "--start-ms", 0, "--messages", 40000, "--end-ms", 3000),
+                           (*REQUEST, *GLIMPSE, "--snapshot-over", 100), late=True)
     assert right
     assert reader.count("filled_by_snapshot_units") > 100, reader.text()
 
@@ -151,8 +168,9 @@ def itch(kind, locate, ns, body):
     return kind + struct.pack(">HHHI", locate, 0, ns >> 32, ns & 0xffffffff) + body
 
 
-def day(folder, ms, cut=0):
-    """A file of a short day: one order in every of its milliseconds, half of them deleted."""
+def day(folder, ms, cut=0, more=()):
+    """A file of a short day: one order in every of its milliseconds, half of them deleted; and what
+    is to come before its last message."""
     start = 34200 * 10**9
     messages = [itch(b"R", 1, start, b"AAPL    " + b"QN" + struct.pack(">I", 100) + b"NCZ PNN1N"
                      + struct.pack(">I", 0) + b"N")]
@@ -162,6 +180,7 @@ def day(folder, ms, cut=0):
                                                       b"AAPL    ", 10000 + 100 * (i % 2))))
         if i % 2 == 0:
             messages.append(itch(b"D", 1, at, struct.pack(">Q", i)))
+    messages += more
     messages.append(itch(b"Z", 0, at, b"of a type that is to come"))
     data = b"".join(struct.pack(">H", len(m)) + m for m in messages)
     path = pathlib.Path(folder) / "day.itch"
@@ -189,6 +208,79 @@ def a_file_that_is_cut_off():
         reader, right = market(("--file", path, "--speed", "max"), (), published=1)
         assert right and reader.count("delivered_messages") == n - 1, reader.text()
         assert "day.itch ends within a message" in reader.publisher, reader.publisher
+
+
+@case
+def a_file_with_monsters():
+    """What no packet can hold, or no archive, is left out and counted; the rest comes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, n = day(folder, 50, more=(b"Z" * 300, b"Z" * 2000, b"Z" * 60000))
+        reader, right = market(("--file", path, "--speed", "max"), ())
+        assert right and reader.count("delivered_messages") == n - 3, reader.text()
+        assert "too long for a packet 3" in reader.publisher, reader.publisher
+
+
+def sent_packets(publisher):
+    return int(re.search(r"in (\d+) packets, ", publisher).group(1))
+
+
+@case
+def packets_as_asked():
+    """One message in each, or as many as have come in a while."""
+    reader, right = market(("--messages", 2000, "--per-packet", 1), ())
+    assert right and sent_packets(reader.publisher) == 2000, reader.publisher
+    reader, right = market(("--messages", 2000, "--rate", 4000, "--pack-us", 2500), ())
+    assert right and 15 < sent_packets(reader.publisher) < 400, reader.publisher
+
+
+@case
+def little_memory():
+    """What the books have no room for is counted."""
+    reader, right = market(("--messages", 2000), ("--max-orders", 20))
+    assert not right and reader.count("no_room_orders") > 0, reader.text()
+
+
+@case
+def seeds():
+    """The same market from the same seed, with the same losses; another one from another."""
+    rough = ("--loss-a", 100000, "--messages", 3000, "--per-packet", 1)
+    said, dumps = [], []
+    for seed in (5, 5, 6):
+        reader, right = market(("--seed", seed, *rough), ())
+        assert right
+        dumps.append(reader.dump_bytes)
+        said.append(re.search(r"line A: .*lost (\d+)", reader.publisher).group(1))
+        assert re.search("^line A: .* missing ([0-9]+),", reader.text(), re.M), reader.text()
+    assert dumps[0] == dumps[1] != dumps[2] and said[0] == said[1], said
+
+
+@case
+def late_answers():
+    """An answer that takes longer than patience for one: others are asked for until it comes."""
+    reader, right = market((*LOSS, *SERVE, "--late-ms", 40, "--messages", 3000),
+                           (*REQUEST, "--tries", 1000))
+    assert right and reader.count("lost_units") == 0, reader.text()
+    asked, filled = reader.count("requests"), reader.count("gaps")
+    assert asked > 2 * filled > 0, reader.text()
+
+
+@case
+def an_odd_end():
+    """Stopped by a signal in the middle: a summary of what there was, and exit status 0."""
+    for name in ("perch-feed", "perch-publish"):
+        for sig in (signal.SIGINT, signal.SIGTERM):
+            reader, _ = market(("--messages", 10000000, "--rate", 10000), ("--seconds", 5),
+                               interrupt=(name, sig))
+            assert 0 < reader.count("delivered_messages") < 1000000, reader.text()
+
+
+@case
+def a_silent_line():
+    reader, right = market(("--loss-b", 1000000, "--rate", 8000),
+                           ("--silent-ms", 500, "--events"))
+    day_long = reader.text().split("end of session")[0]
+    assert right and "line B: silent" in day_long and "line B: heard" not in day_long, day_long
+    assert day_long.count("line A: silent") == day_long.count("line A: heard"), day_long
 
 
 @case

@@ -120,7 +120,7 @@ def session_change(s):
     p.packet(3, count=0xffff, lines=[1])
     p.session = OTHER
     p.orders(1, 2, lines=[1])
-    s.wait(6 * S)
+    s.wait(3 * S)
     s.meet()
     p.session = SESSION
     p.orders(*range(1, 11))
@@ -189,7 +189,7 @@ FEEDS = {
     late_join: ([BEGINS, "gap 1-7", "snapshot 1-8", "filled 1-7 by snapshot", ENDS],
                 ("--glimpse", f"{f.PEER}:{GLIMPSE}", "--snapshot-over", "5"), 0),
     session_change: ([BEGINS, "end of session 3-3", BEGINS.replace(SESSION, OTHER), BEGINS],
-                     ("--keep",), 0),
+                     ("--keep", "--quiet-ms", "2500"), 0),
     end_of_session: ([BEGINS, *gap(9, 11), ENDS], (), 0),
     gap_beyond_window: ([BEGINS, "gap 2-3", "request 2-3", "gap 7-11", "filled 2-3 by request",
                          "request 7-11", "filled 7-11 by request", ENDS], ("--window", "4"), 0),

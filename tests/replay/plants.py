@@ -20,8 +20,8 @@ sys.path.append(str(HERE.parent))
 from sources import copy_to  # noqa: E402
 
 TARGETS = ("perch-replay", "perch-pcapdiff", "perch-echo", "perch-ping", "perch-load", "perch-feed",
-           "perch-gateway", "controlled", "crasher", "crossing", "joiner", "twin", "vouched",
-           "fuzz_recording")
+           "perch-gateway", "perch-exchange", "controlled", "crasher", "crossing", "joiner",
+           "twin", "vouched", "fuzz_recording")
 
 
 def read_list():

@@ -44,10 +44,14 @@ APPS["market_data"] = FEED
 APPS.update((name, (*FEED, "--events", "--top-to", f"{f.PEER}:9999", *args))
             for name, (_, _, args, _) in feeds.FEEDS.items())
 scenes.SCENES.update((name, fn) for name, (fn, _, _, _) in feeds.FEEDS.items())
-DIALS = ("gateway", "late_join")  # and must be answered with its own port and ISN
-APPS["gateway"] = ("--mac", f.OUR_MAC, "--", "perch-gateway", "--", "--ip", f.OURS + "/24",
-                   "--line-a", "%s:%d" % scenes.LINES[0], "--line-b", "%s:%d" % scenes.LINES[1],
-                   "--exchange", f"{f.PEER}:{scenes.Exchange.PORT}")
+APPS["gateway"] = APPS["silent_exchange"] = (
+    "--mac", f.OUR_MAC, "--", "perch-gateway", "--", "--ip", f.OURS + "/24",
+    "--line-a", "%s:%d" % scenes.LINES[0], "--line-b", "%s:%d" % scenes.LINES[1],
+    "--exchange", f"{f.PEER}:{scenes.Exchange.PORT}")
+DIALS = ("gateway", "silent_exchange", "late_join")  # what answers needs its port and ISN
+APPS["exchange"] = APPS["strangers"] = (
+    "--mac", f.OUR_MAC, "--", "perch-exchange", "--", "--ip", f.OURS + "/24",
+    "--line-a", f"{f.PEER}:5001")
 T = scenes.START
 
 
@@ -201,6 +205,12 @@ def orders(lab):
     check(len(sent) == 2 and all(t in ticks for t, _ in sent), f"{sent}; ticks at {ticks}")
     check([struct.unpack_from("!I", o, 1)[0] for _, o in sent] == [1, 2] and
           [o[5:6] for _, o in sent] == [b"B", b"S"], f"{sent}")
+
+
+def strangers_are_counted(lab):
+    """What perch-exchange makes of those whom it does not let in."""
+    r = lab.replay(lab.scene("strangers"), "--peers", "ours", app=APPS["strangers"])
+    check("orders 0," in r.stdout and "logins refused 2, protocol errors 3" in r.stdout, r.stdout)
 
 
 def rehearsed_orders(lab):
@@ -1170,7 +1180,8 @@ def pcapdiff_errors(lab):
 CASES = {**{f"golden {name}": lambda lab, n=name: golden(lab, n) for name in scenes.SCENES},
          **{f"told {name}": lambda lab, n=name: events_are_told(lab, n) for name in feeds.FEEDS},
          **{fn.__name__: fn for fn in (
-             golden_notices, golden_is_made, orders, rehearsed_orders, two_ports, books_are_mended,
+             golden_notices, golden_is_made, orders, rehearsed_orders, strangers_are_counted,
+             two_ports, books_are_mended,
              same_under_load, seed_matters, paced, idle_hours, lcores, tx_cost,
              backwards, merged, microseconds, checksums, damaged, unreadable, filtered, vlan, loops,
              full_bursts, faults, faults_by_chance, faults_of_each_kind,

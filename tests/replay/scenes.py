@@ -28,6 +28,11 @@ class Scene:
         """The peer asks for our address, so that its own is known."""
         self.add(f.arp(1))
 
+    def stay(self):
+        """The peer says that it is still there, when it is asked: ARP here goes by RFC 4861
+        section 7.3, too."""
+        self.add(f.arp(2, target_mac=f.OUR_MAC, dst=f.OUR_MAC))
+
 
 def arp(s):
     s.add(f.arp(1))
@@ -198,6 +203,31 @@ def gateway(s, port=0, isn=0):
     x.send(f.FIN | f.ACK)
 
 
+def silent_exchange(s, port=0, isn=0):
+    """It lets perch-gateway in and says nothing more: a heartbeat in every second of the gateway's,
+    the end after fifteen of the exchange's, and then it is dialled again."""
+    s.meet()
+    if not port:
+        return
+    x = Exchange(s, port, isn)
+    x.send(f.SYN | f.ACK, options=b"\2\4\5\xb4\4\2")
+    x.heard += x.LOGIN
+    x.send(f.PSH | f.ACK, x.packet(b"A", b"PERCH001  " + b"1".rjust(20)))
+    for second in range(1, 16):
+        s.now = START + second * S + MS
+        s.stay()
+        x.heard += 3
+        x.send(f.ACK)
+    x.heard += 1  # it has given up
+    x.send(f.FIN | f.ACK)
+    s.wait(500 * MS)
+
+
+def ouch_enter(ref, side, shares, price, tif=b"0"):
+    return struct.pack("!cIcI8sQccccc14sH", b"O", ref, side, shares, b"PERCH   ", price, tif, b"Y",
+                       b"P", b"N", b"N", b"", 0)
+
+
 class Session:
     """Both sides of a TCP session, as a capture between them would have it. The server's ISN is
     the capture's own: perch has another."""
@@ -328,6 +358,79 @@ def tcp_reordering(s):
     c.client_closes()
 
 
+class Account(Session):
+    """The client's side of a SoupBinTCP session with perch-exchange."""
+
+    def __init__(self, scene, sport):
+        super().__init__(scene, sport, 9000)
+        self.open()
+
+    def says(self, kind, body=b""):
+        self.client(f.PSH | f.ACK, struct.pack("!Hc", 1 + len(body), kind) + body)
+
+    def hears(self, *lens):
+        """What came of it, of which only the lengths matter."""
+        for n in lens:
+            self.server(f.PSH | f.ACK, bytes(3 + n))
+        self.client(f.ACK)
+        self.s.wait(MS)
+
+    def login(self, number, password="perch", session=""):
+        self.says(b"L", b"perch ".ljust(6) + password.encode().ljust(10) +
+                  session.encode().rjust(10) + str(number).rjust(20).encode())
+
+    def is_left(self):
+        self.server(f.FIN | f.ACK)
+        self.client(f.FIN | f.ACK)
+
+
+def exchange(s):
+    """An account of perch-exchange: a login, an order that rests, one that trades with it, a
+    cancel. It comes by a second connection, which ends the first one, and hears from its third
+    report on. Then silence: a heartbeat in every second of ours, and the end after fifteen of the
+    peer's."""
+    s.meet()
+    c = Account(s, 40000)
+    c.login(1)
+    c.hears(30, 10)  # and that the market is open
+    c.says(b"U", ouch_enter(1, b"S", 300, 1000000))
+    c.hears(64)
+    c.says(b"U", ouch_enter(2, b"B", 100, 1000100, tif=b"3"))
+    c.hears(64, 36, 36)
+    c.says(b"U", struct.pack("!cII", b"X", 1, 0))
+    c.hears(18)
+    d = Account(s, 40001)
+    d.login(3, session="PERCH001")
+    d.hears(30, 64, 36, 36, 18)
+    c.is_left()
+    for _ in range(14):
+        s.wait(999 * MS)
+        s.stay()
+        d.hears(0)
+    s.wait(999 * MS)
+    s.stay()
+    d.is_left()
+
+
+def strangers(s):
+    """Whom perch-exchange does not let in: a wrong password, another session, an order before a
+    login, what is no packet."""
+    s.meet()
+    for sport, login in ((40000, {"password": "wrong"}), (40001, {"session": "PERCH002"})):
+        c = Account(s, sport)
+        c.login(1, **login)
+        c.hears(1)
+        c.is_left()
+    for sport, kind in ((40002, b"U"), (40003, b"S"), (40004, b"")):
+        c = Account(s, sport)
+        if kind:
+            c.says(kind, ouch_enter(1, b"B", 1, 1000000))
+        else:
+            c.client(f.PSH | f.ACK, bytes(3))
+        c.client(f.ACK)
+        c.is_left()
+
+
 def feed(s):
     """MoldUDP64 towards the echo service: what a feed looks like to the tools."""
     s.meet()
@@ -342,7 +445,7 @@ def feed(s):
 
 
 SCENES = {fn.__name__: fn for fn in (
-    arp, icmp, udp, ip6, feed, igmp, market_data, gateway,
+    arp, icmp, udp, ip6, feed, igmp, market_data, gateway, silent_exchange, exchange, strangers,
     tcp_client_closes, tcp_server_closes, tcp_both_close, tcp_half_close,
     tcp_reset, tcp_loss, tcp_reordering)}
 

@@ -3,6 +3,7 @@
 """perch-gateway and perch-exchange, two processes over memif: end_to_end.py [PART OF A NAME]."""
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -267,6 +268,50 @@ def limits_hold():
 
 
 @case
+def every_limit():
+    """Each of those that are not in limits_hold, alone. Orders of 100 shares at about 100.00."""
+    with Floor("--house", "2000") as floor:
+        for option, value, verdict in (("--max-shares", 99, "order_shares"),
+                                       ("--max-notional", 90_000_000, "order_notional"),
+                                       ("--collar-bp", 1, "order_collar"),
+                                       ("--max-gross", 350_000_000, "order_gross"),
+                                       ("--max-open", 1, "order_open")):
+            gateway = floor.gateway("--strategy", "rest" if option == "--max-open" else "every",
+                                    "--for", "20", option, str(value))
+            gateway.until(lambda text, v=verdict: column(text, v) > 0)
+            text = gateway.end()
+            refused = set(re.findall(r"^  (order_\w+) ", text, re.M))
+            assert refused - {"order_ok", "order_no_session"} == {verdict}, (option, text)
+
+
+@case
+def a_short_day():
+    """--for ends it by itself."""
+    with Floor("--house", "200") as floor:
+        gateway = floor.gateway("--for", "1")
+        assert gateway.p.wait(20) == 0, gateway.text()
+        assert "summary over" in gateway.text(), gateway.text()
+
+
+@case
+def canceled_when_disconnected():
+    """Whatever is open when a connection is lost, if the exchange says so; not, if it does not."""
+    for way, (exchange, own) in zip((True, True, False), (OUCH_50, FIX_44, OUCH_50)):
+        with Floor("--house", "2000", *(["--cancel-on-disconnect"] if way else []),
+                   *exchange) as floor:
+            gateway = floor.gateway("--strategy", "rest", "--max-open", "20", *own)
+            gateway.until(lambda text: number(text, "open to buy") == 2000)
+            os.kill(floor.exchange.p.pid, signal.SIGHUP)
+            gateway.until(lambda text: number(text, "logins") == 2)
+            if way:
+                gateway.until(lambda text: number(text, "canceled") >= 20)
+            else:
+                time.sleep(0.3)
+            text, _ = floor.end(gateway)
+            assert (number(text, "canceled") > 0) == way, text
+
+
+@case
 def late_with_a_snapshot():
     """From a snapshot on, no order of the feed is unknown and nothing is missing."""
     with Floor("--house", "500", "--glimpse-port", "9003") as floor:
@@ -357,15 +402,40 @@ def a_broken_store_is_refused():
 def tick_to_trade():
     """The table adds up; how fast it is says the machine."""
     r = subprocess.run([os.path.join(BUILD, "apps/perch-trade-sim"), "--ticks", "500", "--rate",
-                        "500", "--times", "1,2"], check=False, capture_output=True, text=True,
-                       timeout=60)
+                        "500", "--times", "1,2", "--stages", "--warm", "200"], check=False,
+                       capture_output=True, text=True, timeout=60)
     assert r.returncode == 0, r
-    for times in ("1", "2"):
-        row = rf"^ +{times}x  tick due -> order at the exchange +(\d+) "
-        orders = re.search(row, r.stdout, re.M)
-        unanswered = re.search(rf"^ +{times}x  (\d+) of 500 ticks had no order", r.stdout, re.M)
-        assert orders and int(orders.group(1)) > 0, r.stdout
-        assert int(orders.group(1)) + int(unanswered.group(1) if unanswered else 0) == 500, r.stdout
+    for times in ("1x ", "1xw", "2x ", "2xw"):
+        counts = {}
+        for what in ("tick due -> order at the exchange", "rx burst back -> order's tx burst back",
+                     "  transmit burst (net_memif)", "for comparison: a bare loop of 0.6"):
+            row = re.search(rf"^ +{times} {re.escape(what)} +(\d+)" + 5 * r" +([0-9.]+)" + "$",
+                            r.stdout, re.M)
+            assert row, (times, what, r.stdout)
+            counts[what], mean, p50, p99, p999, most = map(float, row.groups())
+            assert 0 < p50 <= p99 <= p999 <= most and 0 < mean <= most, row.group(0)
+        unanswered = re.search(rf"^ +{times} (\d+) of 500 ticks had no order", r.stdout, re.M)
+        answered = 500 - int(unanswered.group(1) if unanswered else 0)
+        orders, inside, stages, _ = counts.values()
+        assert orders == answered > 0 and inside == stages, r.stdout
+        rehearsed = re.search(rf"^ +{times} (\d+) orders rehearsed", r.stdout, re.M)
+        assert bool(rehearsed) == ("w" in times), r.stdout
+        assert not rehearsed or int(rehearsed.group(1)) > 10, r.stdout
+
+
+@case
+def a_plot():
+    """It is drawn, or said why not."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "plot.svg")
+        r = subprocess.run([os.path.join(BUILD, "apps/perch-trade-sim"), "--ticks", "50", "--rate",
+                            "5000", "--times", "1", "--plot", path], check=False,
+                           capture_output=True, text=True, timeout=60)
+        if shutil.which("gnuplot"):
+            with open(path, encoding="utf-8") as f:
+                assert r.returncode == 0 and "tick to order" in f.read(), r
+        else:
+            assert r.returncode == 1 and "is it installed?" in r.stderr, r
 
 
 @case
