@@ -556,7 +556,7 @@ void perch_flow_info(const struct perch_conn *c, struct perch_flow_info *out)
 
 	perch_tcp_info(perch_lcore_self->net, t, &i);
 	*out = (struct perch_flow_info){
-		.local = perch_addr_of(&t->laddr, t->lport),
+		.local = perch_addr_of(&t->laddr, t->flow.lport),
 		.remote = perch_addr_of(&t->raddr, t->rport),
 		.state = i.state,
 		.readable_bytes = perch_tcp_readable(t),

@@ -617,7 +617,7 @@ static bool is_settled(
 	if (work == 0 && sent == 0) /* a tick of the net sends, and counts for no work */
 		return true;
 	if (e->n_lcores > 1 || sent >= PERCH_NET_TX / 2 || perch_sched_ready(l->sched) ||
-		l->net->ready_head || l->net->n_tx > 0 || perch_mailbox_ready(l->mail))
+		l->net->ready_end > 0 || l->net->n_tx > 0 || perch_mailbox_ready(l->mail))
 		return false;
 	e->playback->next_ns = next_event(e);
 	return e->playback->next_ns > e->playback->now_ns;

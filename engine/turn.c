@@ -275,7 +275,7 @@ bool perch_lcore_has_work(struct perch_lcore *l)
 	return l->turns == 0 || perch_wheel_next(l->flow_timers) <= l->now_ns ||
 		perch_sched_next_deadline(l->sched) <= l->now_ns ||
 		perch_net_next_tick(l->net) <= l->now_ns || perch_sched_ready(l->sched) ||
-		l->net->ready_head || l->net->n_tx > 0 || perch_mailbox_ready(l->mail) ||
+		l->net->ready_end > 0 || l->net->n_tx > 0 || perch_mailbox_ready(l->mail) ||
 		(l->stop_now && phase_is_over(l));
 }
 

@@ -512,7 +512,7 @@ struct perch_udp *perch_mcast_next_socket(
 
 	for (; slot != NONE; slot = m->next) {
 		m = &t->members[slot];
-		if (m->u && m->u->lport == dport &&
+		if (m->u && m->u->flow.lport == dport &&
 			(perch_ip_is_any(&m->source) || perch_ip_equal(&m->source, &rx->src)) &&
 			(perch_ip_is_any(&m->u->laddr) || perch_ip_equal(&m->u->laddr, &rx->dst))) {
 			*at = (uint16_t)(slot + 1);

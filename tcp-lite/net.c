@@ -84,7 +84,8 @@ static bool config_ok(const struct perch_net_config *cfg)
 		if (!if_ok(&cfg->ifs[i]))
 			return false;
 	return cfg->max_neighbours <= PERCH_NEIGH_MAX && cfg->max_udp < UINT16_MAX &&
-		cfg->max_memberships <= MEMBERSHIPS_MAX && cfg->dad <= PERCH_NET_DAD_OFF &&
+		cfg->max_memberships <= MEMBERSHIPS_MAX &&
+		perch_tcp_bytes(cfg) <= PERCH_TCP_BYTES_MAX && cfg->dad <= PERCH_NET_DAD_OFF &&
 		perch_tcp_cc_find(cfg->cc);
 }
 
@@ -114,7 +115,7 @@ static void fill_defaults(struct perch_net_config *cfg)
 }
 
 struct layout { /* offsets of the parts */
-	size_t tcp, udp, neigh, icmp, groups, frags, pmtu, dad, end;
+	size_t tcp, lists, udp, neigh, icmp, groups, frags, pmtu, dad, end;
 };
 
 static size_t place(size_t *end, size_t bytes)
@@ -125,12 +126,18 @@ static size_t place(size_t *end, size_t bytes)
 	return at;
 }
 
+static size_t max_listed(const struct perch_net_config *cfg)
+{
+	return (size_t)cfg->max_flows + cfg->max_udp;
+}
+
 static struct layout layout_of(const struct perch_net_config *cfg)
 {
 	struct layout l = {.end = 0};
 
 	place(&l.end, sizeof(struct perch_net));
 	l.tcp = place(&l.end, perch_tcp_bytes(cfg));
+	l.lists = place(&l.end, max_listed(cfg) * sizeof(struct perch_net_list));
 	l.udp = place(&l.end, perch_udp_bytes(cfg));
 	l.neigh = place(&l.end, perch_neigh_bytes(cfg));
 	l.icmp = place(&l.end, perch_icmp_bytes(cfg));
@@ -186,6 +193,8 @@ int perch_net_open(struct perch_net **out, void *mem, const struct perch_net_con
 	perch_frag_init(net, (uint8_t *)mem + l.frags);
 	perch_pmtu_init(net, (uint8_t *)mem + l.pmtu);
 	perch_dad_init(net, (uint8_t *)mem + l.dad);
+	net->max_listed = (uint32_t)max_listed(&net->cfg);
+	net->lists = (struct perch_net_list *)((uint8_t *)mem + l.lists) + net->max_listed - 1;
 	for (i = 0; i < RTE_DIM(net->ip_id); i++)
 		net->ip_id[i] = (uint16_t)perch_net_random(net);
 	perch_tcp_init(net, (uint8_t *)mem + l.tcp);
@@ -200,7 +209,7 @@ void perch_net_close(struct perch_net *net)
 	perch_neigh_fini(net);
 	rte_pktmbuf_free_bulk(net->tx, net->n_tx);
 	net->n_tx = 0;
-	net->ready_head = net->ready_tail = NULL;
+	net->ready_first = net->ready_end = 0;
 }
 
 /* ---- packets in ----------------------------------------------------------------------------- */
@@ -349,16 +358,43 @@ void perch_net_output(struct perch_net *net, int64_t now_ns)
 
 struct perch_flow *perch_net_next_ready(struct perch_net *net)
 {
-	struct perch_flow *f = net->ready_head;
+	struct perch_flow *f;
 
-	if (!f)
+	if (net->ready_end == 0)
 		return NULL;
-	net->ready_head = f->ready;
-	if (!net->ready_head)
-		net->ready_tail = NULL;
-	f->ready = NULL;
-	f->in_ready = false;
+	f = perch_net_listed(net, net->ready_first++)->ready;
+	if (net->ready_first == net->ready_end)
+		net->ready_first = net->ready_end = 0;
+	f->in_ready = 0;
 	return f;
+}
+
+void perch_net_pack_ready(struct perch_net *net)
+{
+	uint32_t i;
+
+	net->ready_end -= net->ready_first;
+	for (i = 0; i < net->ready_end; i++)
+		perch_net_listed(net, i)->ready =
+			perch_net_listed(net, net->ready_first + i)->ready;
+	net->ready_first = 0;
+}
+
+/* There are as many as one turn has events, and a flow that ends is seldom among them. */
+void perch_net_leave_ready(struct perch_net *net, struct perch_flow *f)
+{
+	uint32_t i = net->ready_first;
+
+	f->events = 0;
+	if (!f->in_ready)
+		return;
+	while (perch_net_listed(net, i)->ready != f)
+		i++;
+	for (net->ready_end--; i < net->ready_end; i++)
+		perch_net_listed(net, i)->ready = perch_net_listed(net, i + 1)->ready;
+	if (net->ready_first == net->ready_end)
+		net->ready_first = net->ready_end = 0;
+	f->in_ready = 0;
 }
 
 bool perch_net_next_arm(struct perch_net *net, uint32_t *id, int64_t *deadline_ns)

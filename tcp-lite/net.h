@@ -85,7 +85,8 @@ struct perch_net_config { /* zero means default */
 	uint64_t seed;      /* of the generator for jitter, ports and IP ids */
 	int64_t now_ns;
 
-	uint32_t max_flows;      /* TCP connections, TIME_WAIT included; default 4,096 */
+	uint32_t max_flows;      /* TCP connections, TIME_WAIT included; default 4,096; at most what
+	                          * 34 GB hold: 150 million that are idle */
 	uint32_t max_listeners;  /* default 64 */
 	uint32_t max_udp;        /* bound UDP sockets; default 64 */
 	uint32_t max_neighbours; /* default 1,024 */
@@ -122,13 +123,13 @@ enum perch_flow_event {
 
 /* What all flows share: the first member of struct perch_tcb and struct perch_udp. */
 struct perch_flow {
-	uint8_t kind;             /* enum perch_flow_kind */
-	uint8_t events;           /* enum perch_flow_event, not yet taken */
-	bool in_ready;
-	uint8_t user8;            /* the layer above's, set to 0 at birth */
-	uint32_t user32;          /* the layer above's, set to 0 at birth */
-	uint32_t waiter[2];       /* the layer above's: who waits to read, to write; UINT32_MAX none */
-	struct perch_flow *ready; /* link of net->ready */
+	uint8_t events : 5;   /* enum perch_flow_event, not yet taken */
+	uint8_t in_ready : 1; /* it is in net->ready */
+	uint8_t kind : 2;     /* enum perch_flow_kind */
+	uint8_t user8;        /* the layer above's, set to 0 at birth */
+	uint16_t lport;       /* host order */
+	uint32_t user32;      /* the layer above's, set to 0 at birth */
+	uint32_t waiter[2];   /* the layer above's: who waits to read, to write; UINT32_MAX none */
 };
 
 /* How to reach a peer, remembered between packets; all zero means not known. */
@@ -149,13 +150,24 @@ struct perch_frag_table;
 struct perch_pmtu_table;
 struct perch_dad_table;
 
+/* Lists of flows, side by side, for of each only the beginning is ever touched: it begins anew when
+ * it is empty, as it is once in a turn. They begin at the end of their memory, where in huge pages
+ * something else is in use. */
+struct perch_net_list {
+	struct perch_flow *ready; /* has events: first in, first out */
+	uint32_t output;          /* TCP has something to send: the same; by id */
+	uint32_t arm;             /* TCP's deadline became earlier: last in, first out; by id */
+};
+
 struct perch_net {
 	int64_t now_ns; /* the time given to the entry point that is running */
 	struct rte_mempool *pool;
 	uint32_t now_ms; /* the same, rounded down */
 	uint32_t n_tx;
 	uint16_t path_gen;
-	struct perch_flow *ready_head, *ready_tail;
+	struct perch_net_list *lists; /* see perch_net_listed() */
+	uint32_t max_listed;
+	uint32_t ready_first, ready_end; /* those with events; both 0: none has */
 	struct perch_tcp *tcp;
 	struct perch_udp_table *udp;
 	struct perch_neigh_table *neigh;
@@ -287,19 +299,28 @@ struct rte_mbuf *perch_net_alloc(struct perch_net *net);
 /* xorshift64*: the net's own generator, for jitter and ids; never for secrets. */
 uint32_t perch_net_random(struct perch_net *net);
 
+/* The i-th place of a list. */
+static inline struct perch_net_list *perch_net_listed(const struct perch_net *net, uint32_t i)
+{
+	return net->lists - i;
+}
+
+/* Each flow is there once, so there is room in front. */
+void perch_net_pack_ready(struct perch_net *net);
+
 static inline void perch_net_mark_ready(
 	struct perch_net *net, struct perch_flow *f, uint8_t events)
 {
-	f->events |= events;
+	f->events |= events & 0x1f;
 	if (f->in_ready)
 		return;
-	f->in_ready = true;
-	f->ready = NULL;
-	if (net->ready_tail)
-		net->ready_tail->ready = f;
-	else
-		net->ready_head = f;
-	net->ready_tail = f;
+	f->in_ready = 1;
+	if (unlikely(net->ready_end == net->max_listed))
+		perch_net_pack_ready(net);
+	perch_net_listed(net, net->ready_end++)->ready = f;
 }
+
+/* f's events are nobody's business any more. */
+void perch_net_leave_ready(struct perch_net *net, struct perch_flow *f);
 
 #endif

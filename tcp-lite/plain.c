@@ -181,16 +181,16 @@ bool perch_plain_parse(struct perch_net *net, struct perch_rx *rx)
 
 /* What of the headers is this packet's own. */
 static void write_headers(const struct perch_net *net, struct headers *h, uint16_t len,
-	const struct perch_ip *src, const struct perch_ip *dst, const struct rte_ether_addr *to)
+	uint32_t src, uint32_t dst, const struct rte_ether_addr *to)
 {
 	memcpy(h, net->plain.headers, sizeof(*h));
 	h->eth.dst_addr = *to;
 	h->ip.total_length = rte_cpu_to_be_16(len);
-	h->ip.src_addr = src->w[3];
-	h->ip.dst_addr = dst->w[3];
+	h->ip.src_addr = src;
+	h->ip.dst_addr = dst;
 	if (likely(!(net->plain.offloads & PERCH_NET_TX_IP4_CKSUM)))
 		h->ip.hdr_checksum = (uint16_t)~perch_cksum_fold(net->plain.sum +
-			h->ip.total_length + src->w[3] + dst->w[3]);
+			h->ip.total_length + src + dst);
 }
 
 /* What the NIC is asked for. */
@@ -205,12 +205,15 @@ static void request(const struct perch_net *net, struct rte_mbuf *m)
 	m->l3_len = sizeof(struct rte_ipv4_hdr);
 }
 
-/* The payload is summed unless that was done: then its sum is part of the header's. */
-static uint16_t segment_cksum(const struct rte_mbuf *m, const struct rte_tcp_hdr *tcp,
-	const struct perch_ip *src, const struct perch_ip *dst, uint64_t header_sum)
+static uint64_t pseudo_sum(const struct rte_mbuf *m, uint32_t src, uint32_t dst)
 {
-	uint64_t sum = header_sum + rte_cpu_to_be_32(m->pkt_len) + RTE_BE32(IPPROTO_TCP) +
-		src->w[3] + dst->w[3];
+	return rte_cpu_to_be_32(m->pkt_len) + (uint64_t)RTE_BE32(IPPROTO_TCP) + src + dst;
+}
+
+/* The payload is summed unless that was done: then its sum is part of the header's. */
+static uint16_t segment_cksum(
+	const struct rte_mbuf *m, const struct rte_tcp_hdr *tcp, uint64_t sum)
+{
 	uint32_t header_len = (tcp->data_off >> 4) * 4;
 
 	if (!m->l4_len)
@@ -232,8 +235,8 @@ static bool is_odd(const struct rte_mbuf *m)
 	return m->nb_segs != 1 && (!m->l4_len || m->tso_segsz);
 }
 
-bool perch_plain_send(struct perch_net *net, struct rte_mbuf *m, const struct perch_ip *src,
-	const struct perch_ip *dst, const struct perch_path *path, uint64_t header_sum)
+bool perch_plain_send(struct perch_net *net, struct rte_mbuf *m, uint32_t src, uint32_t dst,
+	const struct perch_path *path, uint64_t header_sum)
 {
 	struct rte_tcp_hdr *tcp = rte_pktmbuf_mtod(m, struct rte_tcp_hdr *);
 	struct headers *h = (struct headers *)((uint8_t *)tcp - sizeof(*h));
@@ -241,7 +244,7 @@ bool perch_plain_send(struct perch_net *net, struct rte_mbuf *m, const struct pe
 	const struct rte_ether_addr *to;
 
 	if (unlikely(net->plain.count == 0 || len > net->cfg.ifs[0].mtu || is_odd(m) ||
-		    !perch_ip_is_v4(dst) || m->data_off < sizeof(*h) || net->n_tx == PERCH_NET_TX))
+		    m->data_off < sizeof(*h) || net->n_tx == PERCH_NET_TX))
 		return false;
 	to = perch_neigh_ready(net, path);
 	if (unlikely(!to))
@@ -250,9 +253,9 @@ bool perch_plain_send(struct perch_net *net, struct rte_mbuf *m, const struct pe
 	if (unlikely(net->plain.offloads))
 		request(net, m);
 	if (likely(!(net->plain.offloads & PERCH_NET_TX_TCP_CKSUM)))
-		tcp->cksum = segment_cksum(m, tcp, src, dst, header_sum);
+		tcp->cksum = segment_cksum(m, tcp, header_sum + pseudo_sum(m, src, dst));
 	else
-		tcp->cksum = perch_cksum_pseudo(src, dst, IPPROTO_TCP, m->pkt_len);
+		tcp->cksum = perch_cksum_fold(pseudo_sum(m, src, dst));
 	write_headers(net, h, (uint16_t)len, src, dst, to);
 	m->data_off -= sizeof(*h);
 	m->data_len += sizeof(*h);

@@ -17,10 +17,10 @@ void perch_plain_init(struct perch_net *net);
  * nothing was done, and nothing is known. */
 bool perch_plain_parse(struct perch_net *net, struct perch_rx *rx);
 
-/* m is a TCP segment as perch_ip_send wants it, and header_sum (see cksum.h) is the sum of its
- * header. True: it is in net->tx, as perch_ip_send would have put it there. False: nothing was
- * done. */
-bool perch_plain_send(struct perch_net *net, struct rte_mbuf *m, const struct perch_ip *src,
-	const struct perch_ip *dst, const struct perch_path *path, uint64_t header_sum);
+/* m is a TCP segment over IPv4 as perch_ip_send wants it; src and dst are in network order, and
+ * header_sum (see cksum.h) is the sum of m's header. True: it is in net->tx, as perch_ip_send would
+ * have put it there. False: nothing was done. */
+bool perch_plain_send(struct perch_net *net, struct rte_mbuf *m, uint32_t src, uint32_t dst,
+	const struct perch_path *path, uint64_t header_sum);
 
 #endif

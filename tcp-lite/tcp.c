@@ -93,8 +93,8 @@ void perch_tcp_init(struct perch_net *net, void *mem)
 	t->inboxes = (struct perch_inbox *)(base + l.inboxes);
 	t->outboxes = (struct perch_outbox *)(base + l.outboxes);
 	t->max_boxes = max_boxes(cfg);
-	t->free_head = t->arm_head = PERCH_FLOW_NONE;
-	t->output = t->wait = (struct perch_tcp_list){PERCH_FLOW_NONE, PERCH_FLOW_NONE};
+	t->free_head = PERCH_FLOW_NONE;
+	t->wait = (struct perch_tcp_list){PERCH_FLOW_NONE, PERCH_FLOW_NONE};
 	t->in_mbufs_max = mbufs_for(cfg, cfg->rcvbuf_bytes);
 	t->out_mbufs_max = mbufs_for(cfg, cfg->sndbuf_bytes);
 	t->rcv_scale = scale_for(cfg->rcvbuf_bytes);
@@ -147,7 +147,7 @@ struct perch_inbox *perch_inbox_new(struct perch_net *net, struct perch_tcb *c)
 	else
 		return NULL; /* packets of foreign pools fill them all */
 	clear_lines(in, sizeof(*in));
-	c->inbox = in;
+	c->inbox = tcb_distance(c, in);
 	return in;
 }
 
@@ -171,7 +171,7 @@ struct perch_outbox *perch_outbox_new(struct perch_net *net, struct perch_tcb *c
 	out->pto_ns = out->reo_ns = PERCH_NET_NEVER;
 	out->progress_ns = net->now_ns;
 	perch_tlp_resume(out, c);
-	c->outbox = out;
+	c->outbox = tcb_distance(c, out);
 	perch_tcp_cc_after_idle(net, c);
 	return out;
 }
@@ -189,9 +189,9 @@ static void free_packets(struct rte_mbuf *m)
 
 void perch_inbox_free(struct perch_net *net, struct perch_tcb *c)
 {
-	struct perch_inbox *in = c->inbox;
+	struct perch_inbox *in = tcb_inbox(c);
 
-	if (!in)
+	if (!c->inbox)
 		return;
 	free_packets(in->head);
 	free_packets(in->early);
@@ -202,9 +202,9 @@ void perch_inbox_free(struct perch_net *net, struct perch_tcb *c)
 
 void perch_outbox_free(struct perch_net *net, struct perch_tcb *c)
 {
-	struct perch_outbox *out = c->outbox;
+	struct perch_outbox *out = tcb_outbox(c);
 
-	if (!out)
+	if (!c->outbox)
 		return;
 	free_packets(out->head);
 	tcp_give_outbox(net, c);
@@ -232,7 +232,7 @@ static struct perch_tcb *take_slot(struct perch_net *net)
 		evict_time_wait(net);
 	if (t->free_head != PERCH_FLOW_NONE) {
 		c = &t->tcbs[t->free_head];
-		t->free_head = c->next_output;
+		t->free_head = c->next_free;
 		return c;
 	}
 	return t->born < net->cfg.max_flows ? &t->tcbs[t->born++] : NULL;
@@ -250,10 +250,7 @@ struct perch_tcb *perch_tcb_new(struct perch_net *net, const struct perch_tuple 
 	clear_lines(c, sizeof(*c));
 	c->flow.kind = PERCH_FLOW_TCP;
 	c->flow.waiter[0] = c->flow.waiter[1] = UINT32_MAX;
-	c->laddr = *tuple->laddr;
-	c->raddr = *tuple->raddr;
-	c->lport = tuple->lport;
-	c->rport = tuple->rport;
+	perch_tcb_set_tuple(c, tuple);
 	c->timer_ns = PERCH_NET_NEVER;
 	c->armed_tick = TICK_NEVER;
 	c->keepalive = net->cfg.keepalive_ns != 0;
@@ -268,7 +265,7 @@ static void leave_wait(struct perch_net *net, struct perch_tcb *c)
 {
 	struct perch_tcp *t = net->tcp;
 
-	if (!(c->marks & TCB_ON_WAIT))
+	if (!c->on_wait)
 		return;
 	if (c->tw_prev == PERCH_FLOW_NONE)
 		t->wait.head = c->tw_next;
@@ -278,7 +275,7 @@ static void leave_wait(struct perch_net *net, struct perch_tcb *c)
 		t->wait.tail = c->tw_prev;
 	else
 		t->tcbs[c->tw_next].tw_prev = c->tw_prev;
-	c->marks &= (uint16_t)~TCB_ON_WAIT;
+	c->on_wait = false;
 }
 
 void perch_tcb_end(struct perch_net *net, struct perch_tcb *c)
@@ -302,25 +299,6 @@ void perch_tcb_end(struct perch_net *net, struct perch_tcb *c)
 	t->counters.closed++;
 }
 
-/* The list is as long as the events of one turn, and a flow that ends is seldom on it. */
-void perch_tcb_leave_ready(struct perch_net *net, struct perch_tcb *c)
-{
-	struct perch_flow *f = &c->flow, *prev = NULL, *at;
-
-	f->events = 0;
-	if (!f->in_ready)
-		return;
-	for (at = net->ready_head; at != f; at = at->ready)
-		prev = at;
-	if (prev)
-		prev->ready = f->ready;
-	else
-		net->ready_head = f->ready;
-	if (net->ready_tail == f)
-		net->ready_tail = prev;
-	f->in_ready = false;
-}
-
 /* A slot that is still on a list is given back by whoever takes it off. */
 static void release_slot(struct perch_net *net, struct perch_tcb *c)
 {
@@ -329,7 +307,7 @@ static void release_slot(struct perch_net *net, struct perch_tcb *c)
 		return;
 	}
 	c->marks = 0;
-	c->next_output = net->tcp->free_head;
+	c->next_free = net->tcp->free_head;
 	net->tcp->free_head = tcb_id(net, c);
 }
 
@@ -339,7 +317,7 @@ void perch_tcb_free(struct perch_net *net, struct perch_tcb *c)
 
 	perch_tcb_end(net, c);
 	perch_inbox_free(net, c);
-	perch_tcb_leave_ready(net, c);
+	perch_net_leave_ready(net, &c->flow);
 	c->flow.kind = 0;
 	c->marks &= (uint16_t)~TCB_OWNED;
 	if (c->listener)
@@ -358,39 +336,54 @@ struct perch_tcb *perch_tcb_find(struct perch_net *net, const struct perch_tuple
 
 /* ---- the list of those with something to send ----------------------------------------------- */
 
+/* Each is listed once, so there is room in front. */
+static void pack_output(struct perch_net *net)
+{
+	struct perch_tcp *t = net->tcp;
+	uint32_t i;
+
+	t->output_end -= t->output_first;
+	for (i = 0; i < t->output_end; i++)
+		perch_net_listed(net, i)->output =
+			perch_net_listed(net, t->output_first + i)->output;
+	t->output_first = 0;
+}
+
 void perch_tcb_touch(struct perch_net *net, struct perch_tcb *c)
 {
 	struct perch_tcp *t = net->tcp;
-	uint32_t id = tcb_id(net, c);
 
 	if (c->marks & TCB_ON_OUTPUT)
 		return;
 	c->marks |= TCB_ON_OUTPUT;
-	c->next_output = PERCH_FLOW_NONE;
-	if (t->output.tail == PERCH_FLOW_NONE)
-		t->output.head = id;
+	if (unlikely(t->output_end == net->max_listed))
+		pack_output(net);
+	perch_net_listed(net, t->output_end++)->output = tcb_id(net, c);
+}
+
+/* Take the first off the list, and ask for the one behind it. */
+static struct perch_tcb *next_output(const struct perch_net *net)
+{
+	struct perch_tcp *t = net->tcp;
+	struct perch_tcb *c = &t->tcbs[perch_net_listed(net, t->output_first++)->output];
+
+	if (t->output_first == t->output_end)
+		t->output_first = t->output_end = 0;
 	else
-		t->tcbs[t->output.tail].next_output = id;
-	t->output.tail = id;
+		rte_prefetch0(&t->tcbs[perch_net_listed(net, t->output_first)->output].rcv_nxt);
+	c->marks &= (uint16_t)~TCB_ON_OUTPUT;
+	return c;
 }
 
 /* Each flow that is listed now gets one visit: what it cannot send for want of packet buffers
  * waits for the next turn, and so does everybody when the transmit list is full. */
 void perch_tcp_output(struct perch_net *net)
 {
-	struct perch_tcp *t = net->tcp;
-	uint32_t last = t->output.tail, id = PERCH_FLOW_NONE;
+	uint32_t left = net->tcp->output_end - net->tcp->output_first;
 	struct perch_tcb *c;
 
-	while (id != last && net->n_tx < PERCH_NET_TX) {
-		id = t->output.head;
-		c = &t->tcbs[id];
-		t->output.head = c->next_output;
-		if (t->output.head == PERCH_FLOW_NONE)
-			t->output.tail = PERCH_FLOW_NONE;
-		else
-			rte_prefetch0(&t->tcbs[t->output.head].rcv_nxt);
-		c->marks &= (uint16_t)~TCB_ON_OUTPUT;
+	for (; left > 0 && net->n_tx < PERCH_NET_TX; left--) {
+		c = next_output(net);
 		if (unlikely(c->marks & TCB_ZOMBIE))
 			release_slot(net, c);
 		else if (!perch_tcp_send_some(net, c))
@@ -405,10 +398,9 @@ bool perch_tcp_next_arm(struct perch_net *net, uint32_t *id, int64_t *deadline_n
 	struct perch_tcp *t = net->tcp;
 	struct perch_tcb *c;
 
-	while (t->arm_head != PERCH_FLOW_NONE) {
-		*id = t->arm_head;
+	while (t->n_arm > 0) {
+		*id = perch_net_listed(net, --t->n_arm)->arm;
 		c = &t->tcbs[*id];
-		t->arm_head = c->next_arm;
 		c->marks &= (uint16_t)~TCB_ON_ARM;
 		if (unlikely(c->marks & TCB_ZOMBIE)) {
 			release_slot(net, c);
@@ -456,16 +448,18 @@ static void ask_for_entries(struct perch_net *net, struct perch_rx *rx, unsigned
 
 /* Into the second cache: the first has few buffers for misses, and drops what a burst asks beyond
  * them. */
-static void ask_for_tcb(const struct perch_tcb *c)
+static void ask_for_tcb(const struct perch_tcb *c, bool ip4)
 {
 	rte_prefetch1(c);
 	rte_prefetch1(&c->rcv_nxt);
-	rte_prefetch1(&c->timer_ns);
+	if (unlikely(!ip4))
+		rte_prefetch1(&c->laddr);
 }
 
+/* Most deadlines were put off: then the first line says so, and when to ask again. */
 void perch_tcp_prefetch_flow(const struct perch_net *net, uint32_t id)
 {
-	ask_for_tcb(&net->tcp->tcbs[id < net->tcp->born ? id : 0]);
+	rte_prefetch1(&net->tcp->tcbs[id < net->tcp->born ? id : 0]);
 }
 
 /* Guesses by tag and does not look at the TCB, which is not here yet; input does. */
@@ -481,7 +475,7 @@ static void ask_for_tcbs(struct perch_net *net, struct perch_rx *rx, unsigned n)
 		p->tcp.len = perch_flow_guess(&net->tcp->table,
 			(struct perch_flow_hash){p->tcp.seq, p->tcp.len});
 		if (likely(p->tcp.len != PERCH_FLOW_NONE))
-			ask_for_tcb(&net->tcp->tcbs[p->tcp.len]);
+			ask_for_tcb(&net->tcp->tcbs[p->tcp.len], perch_ip_is_v4(&rx[i].src));
 	}
 }
 
@@ -490,7 +484,9 @@ static struct perch_outbox *outbox_of(const struct perch_net *net, const struct 
 {
 	uint32_t id = is_tcp(rx) ? perch_pkt(rx->m)->tcp.len : PERCH_FLOW_NONE;
 
-	return id < net->tcp->born ? net->tcp->tcbs[id].outbox : NULL;
+	const struct perch_tcb *c = &net->tcp->tcbs[id];
+
+	return id < net->tcp->born && c->outbox ? tcb_outbox(c) : NULL;
 }
 
 /* What their ACKs will free: it was written when the last message was sent, and since then all the
@@ -560,15 +556,15 @@ static const char *const state_names[] = {
 void perch_tcp_info(
 	const struct perch_net *net, const struct perch_tcb *c, struct perch_tcp_info *out)
 {
-	const struct perch_outbox *o = c->outbox;
-	uint32_t unsent = o ? seq_span(c->snd_nxt, o->end) : 0;
+	const struct perch_outbox *o = tcb_outbox(c);
+	uint32_t unsent = c->outbox ? seq_span(c->snd_nxt, o->end) : 0;
 
 	*out = (struct perch_tcp_info){
 		.state = state_names[c->state],
 		.unsent_bytes = unsent,
-		.unacked_bytes = o ? o->end - c->snd_una - unsent : 0,
+		.unacked_bytes = c->outbox ? o->end - c->snd_una - unsent : 0,
 		.mss_bytes = c->mss,
-		.cwnd_bytes = c->marks & TCB_ON_WAIT ? 0 : c->cwnd,
+		.cwnd_bytes = c->on_wait ? 0 : c->cwnd,
 		.peer_window_bytes = c->snd_wnd,
 		.srtt_ns = (int64_t)(c->srtt_us >> 3) * 1000,
 		.rto_ns = tcp_rto_ns(net, c),

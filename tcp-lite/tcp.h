@@ -167,6 +167,7 @@ const struct perch_tcp_counters *perch_tcp_counters(const struct perch_net *net)
 struct perch_tcb *perch_tcp_each(struct perch_net *net, uint32_t *next);
 
 /* ---- inside the folder */
+#define PERCH_TCP_BYTES_MAX ((size_t)UINT32_MAX * 8)
 size_t perch_tcp_bytes(const struct perch_net_config *cfg);
 void perch_tcp_init(struct perch_net *net, void *mem);
 void perch_tcp_fini(struct perch_net *net);

@@ -27,7 +27,7 @@ static void trim_front(struct perch_outbox *o, struct perch_tcp_ack *a, struct r
 static void take_one(const struct perch_net *net, struct perch_tcb *c, struct perch_tcp_ack *a,
 	struct rte_mbuf *m)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	struct perch_pkt *p = perch_pkt(m);
 
 	if (likely(!(p->tcp.flags & SEG_SACKED))) {
@@ -54,7 +54,7 @@ static void take_one(const struct perch_net *net, struct perch_tcb *c, struct pe
 
 static void take_acked(const struct perch_net *net, struct perch_tcb *c, struct perch_tcp_ack *a)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	struct rte_mbuf *m;
 
 	while ((m = o->head) && m != o->unsent && seq_lt(perch_pkt(m)->tcp.seq, a->s->ack)) {
@@ -79,7 +79,7 @@ static bool takes_all(const struct perch_outbox *o, const struct perch_tcp_ack *
 /* What RACK and the scoreboard would note of it would go with the outbox at once. */
 static void take_all(struct perch_net *net, struct perch_tcb *c, struct perch_tcp_ack *a)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	struct rte_mbuf *m, *next;
 
 	for (m = o->head; m; m = next) {
@@ -121,11 +121,13 @@ static void measure(struct perch_net *net, struct perch_tcb *c, struct perch_tcp
  * made, and that the end of the turn will fill. */
 static bool cwnd_limited(const struct perch_tcb *c)
 {
-	const struct perch_outbox *o = c->outbox;
+	const struct perch_outbox *o = tcb_outbox(c);
 	uint32_t used = c->snd_nxt - c->snd_una;
 
-	if (o && o->unsent)
+	if (c->outbox && o->unsent)
 		used = RTE_MAX(used, RTE_MIN(o->end - c->snd_una, c->snd_wnd));
+	if (used * 2 < c->cwnd && used + 2u * c->mss <= c->cwnd)
+		return false; /* whatever ssthresh is */
 	if (c->cwnd < c->ssthresh)
 		return used * 2 >= c->cwnd;
 	return used + 2u * c->mss > c->cwnd;
@@ -151,9 +153,9 @@ static void take_window(struct perch_tcb *c, const struct perch_segment *s)
 /* Is there more to send, now that there is room? */
 static bool wants_output(const struct perch_tcb *c)
 {
-	const struct perch_outbox *o = c->outbox;
+	const struct perch_outbox *o = tcb_outbox(c);
 
-	if (o && (o->unsent || o->lost))
+	if (c->outbox && (o->unsent || o->lost))
 		return true;
 	return (c->marks & (TCB_FIN_QUEUED | TCB_FIN_SENT)) == TCB_FIN_QUEUED;
 }
@@ -161,7 +163,7 @@ static bool wants_output(const struct perch_tcb *c)
 /* What the ACK has told about data: the outbox has one. */
 static void take_news(struct perch_net *net, struct perch_tcb *c, struct perch_tcp_ack *a)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 
 	if (unlikely(a->s->opts.n_blocks) && (c->marks & TCB_SACK))
 		perch_tcp_sack(net, c, a);
@@ -184,8 +186,8 @@ void perch_tcp_acked(struct perch_net *net, struct perch_tcb *c, const struct pe
 	struct perch_tcp_ack a = {.s = s, .advance = s->ack - c->snd_una,
 		.limited = cwnd_limited(c)};
 
-	a.in_order = !c->outbox || c->outbox->reo_mult == 0;
-	if (likely(c->outbox && takes_all(c->outbox, &a)))
+	a.in_order = !c->outbox || tcb_outbox(c)->reo_mult == 0;
+	if (likely(c->outbox && takes_all(tcb_outbox(c), &a)))
 		take_all(net, c, &a);
 	else if (c->outbox)
 		take_acked(net, c, &a);
@@ -193,7 +195,7 @@ void perch_tcp_acked(struct perch_net *net, struct perch_tcb *c, const struct pe
 	c->snd_una = s->ack;
 	measure(net, c, &a);
 	perch_neigh_confirm(net, &c->path);
-	c->backoff = c->retries = 0;
+	tcp_forget_tries(c);
 	c->marks &= (uint16_t)~TCB_RESEND; /* a FIN that timed out has arrived after all */
 	if (c->outbox)
 		take_news(net, c, &a);
@@ -215,7 +217,7 @@ static bool is_duplicate(const struct perch_tcb *c, const struct perch_segment *
 static void take_blocks(struct perch_net *net, struct perch_tcb *c, const struct perch_segment *s)
 {
 	struct perch_tcp_ack a = {.s = s, .limited = cwnd_limited(c),
-		.in_order = c->outbox->reo_mult == 0};
+		.in_order = tcb_outbox(c)->reo_mult == 0};
 
 	perch_tcp_sack(net, c, &a);
 	if (a.delivered == 0 && a.dsacked == 0)
@@ -229,7 +231,7 @@ void perch_tcp_acked_nothing(
 	struct perch_net *net, struct perch_tcb *c, const struct perch_segment *s)
 {
 	uint32_t wnd = c->snd_wnd;
-	bool in_flight = c->outbox && c->outbox->head != c->outbox->unsent;
+	bool in_flight = c->outbox && tcb_outbox(c)->head != tcb_outbox(c)->unsent;
 	bool sack = c->marks & TCB_SACK;
 
 	/* RFC 8985 section 7.4.2: both copies have come, so nothing was lost. */

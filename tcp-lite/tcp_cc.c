@@ -47,5 +47,5 @@ void perch_tcp_cc_after_idle(const struct perch_net *net, struct perch_tcb *c)
 
 void *perch_tcp_cc_room(struct perch_tcb *c)
 {
-	return c->outbox->cc;
+	return tcb_outbox(c)->cc;
 }

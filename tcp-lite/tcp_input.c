@@ -110,7 +110,7 @@ static bool is_expected(const struct perch_tcb *c, const struct perch_segment *s
 	odd |= s->opts.has_ts != !!(c->marks & TCB_TS);
 	odd |= s->opts.has_ts & seq_lt(s->opts.ts_val, c->ts_recent);
 	odd |= s->opts.n_blocks;
-	odd |= c->inbox && c->inbox->early;
+	odd |= c->inbox && tcb_inbox(c)->early;
 	return odd == 0;
 }
 
@@ -139,7 +139,8 @@ static void heard(struct perch_net *net, struct perch_tcb *c)
 {
 	if (c->timer == TIMER_KEEPALIVE) {
 		c->timer_ns = net->now_ns + perch_tcp_keepalive_ns(net);
-		c->retries = 0;
+		if (unlikely(c->marks & TCB_PATIENCE))
+			c->retries = 0;
 	}
 }
 

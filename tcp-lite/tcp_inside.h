@@ -56,9 +56,9 @@ enum perch_tcp_mark {
 	TCB_WANTS_ROOM = 1u << 6, /* a writer was told that the send buffer is full */
 	TCB_TS = 1u << 7,         /* timestamps were agreed (RFC 7323) */
 	TCB_SACK = 1u << 8,       /* selective ACKs were agreed (RFC 2018) */
-	TCB_ON_OUTPUT = 1u << 9,  /* linked through next_output */
-	TCB_ON_ARM = 1u << 10,    /* linked through next_arm */
-	TCB_ON_WAIT = 1u << 11,   /* linked through tw_prev, tw_next */
+	TCB_ON_OUTPUT = 1u << 9,  /* in that list of net->lists */
+	TCB_ON_ARM = 1u << 10,    /* likewise */
+	TCB_PATIENCE = 1u << 11,  /* backoff, retries or user_timeout may not be 0 */
 	TCB_ZOMBIE = 1u << 12,    /* free as soon as it is on no list */
 	TCB_PROBE = 1u << 13,     /* a segment that the peer must answer leaves with the next output */
 	TCB_RESEND = 1u << 14,    /* the SYN or the FIN, alone in flight, is to be sent again */
@@ -223,9 +223,9 @@ struct perch_tcp {
 	struct perch_flow_table table;
 	struct perch_tcb *tcbs;
 	uint32_t born;      /* ids below this have been in use */
-	uint32_t free_head; /* last in, first out, through next_output */
-	struct perch_tcp_list output, wait;
-	uint32_t arm_head;
+	uint32_t free_head; /* last in, first out, through next_free */
+	struct perch_tcp_list wait;
+	uint32_t output_first, output_end, n_arm; /* of net->lists; both 0: nobody has to send */
 	struct perch_inbox *inboxes, *free_inbox;
 	struct perch_outbox *outboxes, *free_outbox;
 	uint32_t max_boxes, born_inboxes, born_outboxes;
@@ -261,6 +261,25 @@ static inline uint32_t tcb_id(const struct perch_net *net, const struct perch_tc
 	return (uint32_t)(c - net->tcp->tcbs);
 }
 
+/* Side blocks lie behind the TCBs, in one memory, so the distance tells where: that is half a
+ * pointer, and needs no net to be followed. In words of 8 bytes, by which a processor scales as it
+ * goes, it reaches PERCH_TCP_BYTES_MAX. */
+static inline uint32_t tcb_distance(const struct perch_tcb *c, const void *box)
+{
+	return (uint32_t)(((uintptr_t)box - (uintptr_t)c) / 8);
+}
+
+/* c's own, if c->inbox is not 0. */
+static inline struct perch_inbox *tcb_inbox(const struct perch_tcb *c)
+{
+	return (struct perch_inbox *)((uintptr_t)c + (uintptr_t)c->inbox * 8);
+}
+
+static inline struct perch_outbox *tcb_outbox(const struct perch_tcb *c)
+{
+	return (struct perch_outbox *)((uintptr_t)c + (uintptr_t)c->outbox * 8);
+}
+
 /* A TCB in the table, or NULL (counted): the oldest TIME_WAIT makes room. */
 struct perch_tcb *perch_tcb_new(struct perch_net *net, const struct perch_tuple *tuple);
 /* The connection is over: out of the table, timers off, nothing more is sent. */
@@ -268,8 +287,6 @@ void perch_tcb_end(struct perch_net *net, struct perch_tcb *c);
 /* And nobody holds it: give its slot back. */
 void perch_tcb_free(struct perch_net *net, struct perch_tcb *c);
 struct perch_tcb *perch_tcb_find(struct perch_net *net, const struct perch_tuple *tuple);
-/* Its events are nobody's business any more. */
-void perch_tcb_leave_ready(struct perch_net *net, struct perch_tcb *c);
 /* It has something to send: visit it at the next output. */
 void perch_tcb_touch(struct perch_net *net, struct perch_tcb *c);
 struct perch_inbox *perch_inbox_new(struct perch_net *net, struct perch_tcb *c);
@@ -280,16 +297,20 @@ void perch_outbox_free(struct perch_net *net, struct perch_tcb *c);
 /* The same of one that holds nothing. */
 static inline void tcp_give_inbox(struct perch_net *net, struct perch_tcb *c)
 {
-	c->inbox->next_free = net->tcp->free_inbox;
-	net->tcp->free_inbox = c->inbox;
-	c->inbox = NULL;
+	struct perch_inbox *in = tcb_inbox(c);
+
+	in->next_free = net->tcp->free_inbox;
+	net->tcp->free_inbox = in;
+	c->inbox = 0;
 }
 
 static inline void tcp_give_outbox(struct perch_net *net, struct perch_tcb *c)
 {
-	c->outbox->next_free = net->tcp->free_outbox;
-	net->tcp->free_outbox = c->outbox;
-	c->outbox = NULL;
+	struct perch_outbox *o = tcb_outbox(c);
+
+	o->next_free = net->tcp->free_outbox;
+	net->tcp->free_outbox = o;
+	c->outbox = 0;
 }
 
 /* May one more event happen in this second? */
@@ -372,7 +393,21 @@ static inline int64_t tcp_rto_ns(const struct perch_net *net, const struct perch
 /* And backed off. */
 static inline int64_t tcp_backed_off_ns(const struct perch_net *net, const struct perch_tcb *c)
 {
-	return RTE_MIN(tcp_rto_ns(net, c) << c->backoff, net->cfg.rto_max_ns);
+	int64_t rto_ns = tcp_rto_ns(net, c);
+
+	if (unlikely(c->marks & TCB_PATIENCE))
+		rto_ns <<= c->backoff;
+	return RTE_MIN(rto_ns, net->cfg.rto_max_ns);
+}
+
+/* The peer was heard, or something else is waited for: nothing was tried in vain yet. */
+static inline void tcp_forget_tries(struct perch_tcb *c)
+{
+	if (likely(!(c->marks & TCB_PATIENCE)))
+		return;
+	c->backoff = c->retries = 0;
+	if (c->user_timeout == 0)
+		c->marks &= (uint16_t)~TCB_PATIENCE;
 }
 
 /* ---- tcp_sack.c: the scoreboard */
@@ -475,6 +510,11 @@ void perch_tcp_dsack_told(struct perch_net *net, struct perch_tcb *c);
 /* What lies beyond holes, as SACK blocks, the latest first. Returns how many, at most max. */
 unsigned perch_tcp_sack_blocks(
 	const struct perch_tcb *c, struct perch_tcp_block *blocks, unsigned max);
+/* RFC 7323's Rcv.Wind.Shift: ours is the same for all that have agreed on scaling. */
+static inline uint8_t tcp_rcv_scale(const struct perch_net *net, const struct perch_tcb *c)
+{
+	return c->marks & TCB_SCALE ? net->tcp->rcv_scale : 0;
+}
 /* Segments arrived in order: acknowledge now or a little later. */
 void perch_tcp_owe_ack(struct perch_net *net, struct perch_tcb *c);
 

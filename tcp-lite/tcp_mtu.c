@@ -61,7 +61,7 @@ static void narrow(struct perch_net *net, struct perch_tcb *c, uint32_t mtu)
 {
 	c->mss = (uint16_t)(mtu - overhead(c));
 	c->mtu_proven = 0;
-	if (c->outbox && c->outbox->head != c->outbox->unsent)
+	if (c->outbox && tcb_outbox(c)->head != tcb_outbox(c)->unsent)
 		perch_tcp_recover_narrow(net, c);
 }
 
@@ -75,7 +75,7 @@ static void believe(struct perch_net *net, struct perch_tcb *c, uint32_t mtu)
 bool perch_tcp_mtu_told(
 	struct perch_net *net, struct perch_tcb *c, uint32_t mtu, uint32_t seq)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 
 	mtu = RTE_MAX(mtu, least_mtu(c));
 	if (!tcp_synchronized(c) || mtu - overhead(c) >= c->mss)
@@ -85,7 +85,7 @@ bool perch_tcp_mtu_told(
 		return true;
 	}
 	net->tcp->counters.mtu_reports_doubted++;
-	if (o) {
+	if (c->outbox) {
 		o->told_mtu = (uint16_t)mtu;
 		o->told_seq = seq;
 	}
@@ -96,7 +96,7 @@ bool perch_tcp_mtu_told(
  * longer than that vanishes too, with the next timeout, what every host must take. */
 static uint32_t silence_tells(const struct perch_tcb *c)
 {
-	uint32_t bytes = perch_pkt(c->outbox->head)->tcp.len + overhead(c);
+	uint32_t bytes = perch_pkt(tcb_outbox(c)->head)->tcp.len + overhead(c);
 
 	if (bytes > MTU_BASE)
 		return c->retries >= SILENT_TIMEOUTS ? MTU_BASE : 0;
@@ -105,7 +105,7 @@ static uint32_t silence_tells(const struct perch_tcb *c)
 
 void perch_tcp_mtu_timeout(struct perch_net *net, struct perch_tcb *c)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	uint32_t mtu;
 
 	if (o->head == o->unsent)
@@ -176,7 +176,7 @@ static bool lengthen(struct perch_outbox *o, uint32_t bytes)
  * by SACKs. */
 static bool may_try(const struct perch_tcb *c, uint32_t bytes)
 {
-	const struct perch_outbox *o = c->outbox;
+	const struct perch_outbox *o = tcb_outbox(c);
 	uint32_t wanted = bytes + SEGMENTS_BEHIND * (uint32_t)c->mss;
 
 	return o->phase == PHASE_OPEN && o->trial == TRIAL_NONE && !o->lost && o->urgent == 0 &&
@@ -187,7 +187,7 @@ static bool may_try(const struct perch_tcb *c, uint32_t bytes)
 void perch_tcp_mtu_try(struct perch_net *net, struct perch_tcb *c)
 {
 	struct perch_tcp_search *s = search_of(net, c);
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	uint16_t bytes;
 
 	if (net->now_ns < s->next_ns || !(c->marks & TCB_SACK))
@@ -210,7 +210,7 @@ void perch_tcp_mtu_try(struct perch_net *net, struct perch_tcb *c)
 bool perch_tcp_mtu_judge(struct perch_net *net, struct perch_tcb *c)
 {
 	struct perch_tcp_search *s = search_of(net, c);
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	bool lost = o->trial == TRIAL_LOST;
 
 	o->trial = TRIAL_NONE;

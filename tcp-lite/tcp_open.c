@@ -154,7 +154,6 @@ void perch_tcp_agree(struct perch_net *net, struct perch_tcb *c, const struct pe
 	if (o->has_scale) {
 		c->marks |= TCB_SCALE;
 		c->snd_scale = o->scale & 0xf;
-		c->rcv_scale = net->tcp->rcv_scale & 0xf;
 	}
 	c->rcv_nxt = c->rcv_edge = c->rcv_acked = syn->seq + 1;
 	if (c->state == PERCH_TCP_SYN_SENT)
@@ -280,7 +279,7 @@ void perch_tcp_opened(struct perch_net *net, struct perch_tcb *c, const struct p
 	c->snd_wnd = s->flags & SYN ? s->wnd : (uint32_t)s->wnd << c->snd_scale;
 	c->snd_wl1 = s->seq;
 	c->snd_wnd_max = RTE_MAX(c->snd_wnd_max, (uint16_t)(c->snd_wnd >> c->snd_scale));
-	c->backoff = c->retries = 0;
+	tcp_forget_tries(c);
 	c->marks &= (uint16_t)~TCB_RESEND; /* of our SYN, which has arrived */
 	c->error = 0;
 	c->marks &= (uint16_t)~TCB_RESEND; /* the SYN's */
@@ -337,7 +336,7 @@ static void join_wait(struct perch_net *net, struct perch_tcb *c)
 	struct perch_tcp *t = net->tcp;
 	uint32_t id = tcb_id(net, c);
 
-	c->marks |= TCB_ON_WAIT;
+	c->on_wait = true;
 	c->tw_prev = t->wait.tail;
 	c->tw_next = PERCH_FLOW_NONE;
 	if (t->wait.tail == PERCH_FLOW_NONE)
@@ -377,7 +376,7 @@ void perch_tcp_shutdown(struct perch_net *net, struct perch_tcb *c)
 static void disown(struct perch_net *net, struct perch_tcb *c)
 {
 	c->marks &= (uint16_t)~(TCB_OWNED | TCB_WANTS_ROOM);
-	perch_tcb_leave_ready(net, c);
+	perch_net_leave_ready(net, &c->flow);
 }
 
 void perch_tcp_close(struct perch_net *net, struct perch_tcb *c)
@@ -424,8 +423,10 @@ int perch_tcp_error(const struct perch_tcb *c)
 bool perch_tcp_icmp_error(struct perch_net *net, struct perch_icmp_error *e)
 {
 	struct perch_tuple tuple = {&e->laddr, &e->raddr, e->lport, e->rport};
-	struct perch_tcb *c = perch_tcb_find(net, &tuple);
+	struct perch_tcb *c = NULL;
 
+	if (perch_ip_is_v4(&e->laddr) == perch_ip_is_v4(&e->raddr)) /* the peer says what it was */
+		c = perch_tcb_find(net, &tuple);
 	if (!c || !seq_le(c->snd_una, e->seq) || !seq_lt(e->seq, c->snd_nxt))
 		return false;
 	if (e->err == -EMSGSIZE)

@@ -65,7 +65,7 @@ static __rte_always_inline uint64_t push_usual(const struct perch_net *net,
 	uint8_t *p = (uint8_t *)rte_pktmbuf_prepend(m, (uint16_t)len);
 
 	memcpy(&word, fifth, sizeof(word));
-	p = put_word(p, rte_cpu_to_be_32((uint32_t)c->lport << 16 | c->rport), &sum);
+	p = put_word(p, rte_cpu_to_be_32((uint32_t)c->flow.lport << 16 | c->rport), &sum);
 	p = put_word(p, rte_cpu_to_be_32(out->seq), &sum);
 	p = put_word(p, rte_cpu_to_be_32(c->rcv_nxt), &sum);
 	p = put_word(p, rte_cpu_to_be_32(len << 26 | (uint32_t)out->flags << 16 | out->wnd), &sum);
@@ -98,10 +98,13 @@ static void set_blocks(const struct perch_tcb *c, struct perch_tcp_opts *opts)
 
 static void send_ip(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m)
 {
+	const struct perch_ip laddr4 = perch_ip_from_v4(c->laddr4);
+	const struct perch_ip raddr4 = perch_ip_from_v4(c->raddr4);
 	int rc;
 
 	net->tcp->counters.segs_out++;
-	rc = perch_ip_send(net, m, &c->laddr, &c->raddr, IPPROTO_TCP, 0, &c->path);
+	rc = perch_ip_send(net, m, c->ip4 ? &laddr4 : &c->laddr, c->ip4 ? &raddr4 : &c->raddr,
+		IPPROTO_TCP, 0, &c->path);
 	if (unlikely(rc == -EHOSTUNREACH || rc == -ENETUNREACH))
 		c->error = (uint8_t)-rc; /* soft: told if it lasts (RFC 1122 section 4.2.3.9) */
 }
@@ -122,8 +125,8 @@ static void send_with_holes(struct perch_net *net, struct perch_tcb *c, struct r
 		set_times(net, c, &opts);
 	if (empty)
 		set_blocks(c, &opts);
-	push_header(m, c->lport, c->rport, c->rcv_nxt, out, &opts);
-	if (dsack_waits(c->inbox)) {
+	push_header(m, c->flow.lport, c->rport, c->rcv_nxt, out, &opts);
+	if (dsack_waits(tcb_inbox(c))) {
 		if (empty)
 			perch_tcp_dsack_told(net, c);
 		else
@@ -143,12 +146,13 @@ static __rte_always_inline void send_segment(struct perch_net *net, struct perch
 	out.wnd = perch_tcp_offer(net, c);
 	c->rcv_acked = c->rcv_nxt;
 	c->marks &= (uint16_t)~(TCB_ACK_NOW | TCB_ACK_LATER);
-	if (unlikely(c->inbox && (c->inbox->early || dsack_waits(c->inbox)))) {
+	if (unlikely(c->inbox && (tcb_inbox(c)->early || dsack_waits(tcb_inbox(c))))) {
 		send_with_holes(net, c, m, &out);
 		return;
 	}
 	sum = push_usual(net, c, m, &out);
-	if (likely(perch_plain_send(net, m, &c->laddr, &c->raddr, &c->path, sum)))
+	if (likely(c->ip4) &&
+		likely(perch_plain_send(net, m, c->laddr4, c->raddr4, &c->path, sum)))
 		net->tcp->counters.segs_out++;
 	else
 		send_ip(net, c, m);
@@ -188,7 +192,7 @@ static void send_syn_in(struct perch_net *net, struct perch_tcb *c, struct rte_m
 	opts.scale = net->tcp->rcv_scale;
 	if (!answer || (c->marks & TCB_TS))
 		set_times(net, c, &opts);
-	push_header(m, c->lport, c->rport, c->rcv_nxt, &out, &opts);
+	push_header(m, c->flow.lport, c->rport, c->rcv_nxt, &out, &opts);
 	c->rcv_acked = c->rcv_nxt;
 	c->marks &= (uint16_t)~(TCB_RESEND | TCB_ACK_NOW);
 	c->snd_nxt = c->snd_una + 1;
@@ -219,10 +223,10 @@ static bool send_syn(struct perch_net *net, struct perch_tcb *c)
 
 uint32_t perch_tcp_pipe(const struct perch_tcb *c)
 {
-	const struct perch_outbox *o = c->outbox;
+	const struct perch_outbox *o = tcb_outbox(c);
 	uint32_t arrived;
 
-	if (!o)
+	if (!c->outbox)
 		return 0;
 	if (c->marks & TCB_SACK)
 		return o->pipe;
@@ -299,7 +303,7 @@ static uint8_t data_flags(const struct perch_tcb *c, const struct perch_pkt *p)
 {
 	uint32_t after = p->tcp.seq + p->tcp.len;
 
-	if (after != c->outbox->end)
+	if (after != tcb_outbox(c)->end)
 		return 0;
 	if (!(c->marks & TCB_FIN_QUEUED) || seq_ge(after, c->snd_una + c->snd_wnd))
 		return PSH;
@@ -314,10 +318,10 @@ static uint8_t note_sent(struct perch_net *net, struct perch_tcb *c, struct rte_
 
 	if ((flags & FIN) && !(c->marks & TCB_FIN_SENT)) {
 		c->marks |= TCB_FIN_SENT;
-		c->snd_nxt = c->outbox->end + 1;
+		c->snd_nxt = tcb_outbox(c)->end + 1;
 	}
 	p->time_ns = net->now_ns;
-	perch_outbox_sent(c->outbox, m);
+	perch_outbox_sent(tcb_outbox(c), m);
 	net->tcp->counters.bytes_out += p->tcp.len;
 	return flags;
 }
@@ -354,7 +358,7 @@ static struct rte_mbuf *next_lost(struct perch_outbox *o)
 
 static bool resend_lost(struct perch_net *net, struct perch_tcb *c)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	struct rte_mbuf *m;
 
 	while ((m = next_lost(o))) {
@@ -386,7 +390,7 @@ static uint32_t may_send(const struct perch_tcb *c, const struct rte_mbuf *m)
 	uint32_t len = RTE_MIN(p->tcp.len, most), left = window_left(c);
 	uint32_t pipe = perch_tcp_pipe(c);
 
-	if (unlikely(c->outbox->urgent > 0))
+	if (unlikely(tcb_outbox(c)->urgent > 0))
 		return RTE_MIN(len, left);
 	if (pipe > 0 && pipe + len > c->cwnd)
 		return 0;
@@ -405,7 +409,7 @@ static bool may_join(const struct perch_net *net, const struct perch_tcb *c,
 
 	return p->tcp.len <= c->mss && !(p->tcp.flags & SEG_TRIAL) &&
 		rte_mbuf_refcnt_read(m) == 1 && out->nb_segs < net->tcp->super_pieces &&
-		out->pkt_len + p->tcp.len <= SUPER_MOST && c->outbox->urgent == 0 &&
+		out->pkt_len + p->tcp.len <= SUPER_MOST && tcb_outbox(c)->urgent == 0 &&
 		may_send(c, m) == p->tcp.len;
 }
 
@@ -428,7 +432,7 @@ static void chain(struct rte_mbuf *out, struct rte_mbuf *last, struct rte_mbuf *
 static uint8_t join(struct perch_net *net, struct perch_tcb *c, const struct rte_mbuf *m,
 	struct rte_mbuf *out, uint8_t flags)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	struct rte_mbuf *last = rte_pktmbuf_lastseg(out), *next;
 	uint32_t len = perch_pkt((struct rte_mbuf *)(uintptr_t)m)->tcp.len, first = out->pkt_len;
 
@@ -453,7 +457,7 @@ static uint8_t join(struct perch_net *net, struct perch_tcb *c, const struct rte
 
 static bool send_new(struct perch_net *net, struct perch_tcb *c)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	struct rte_mbuf *m, *out;
 	uint8_t flags;
 
@@ -490,7 +494,7 @@ static bool fin_may_go(const struct perch_tcb *c)
 	if (c->marks & TCB_RESEND)
 		return true;
 	return (c->marks & (TCB_FIN_QUEUED | TCB_FIN_SENT)) == TCB_FIN_QUEUED &&
-		!(c->outbox && c->outbox->unsent) && window_left(c) > 0;
+		!(c->outbox && tcb_outbox(c)->unsent) && window_left(c) > 0;
 }
 
 static bool send_fin(struct perch_net *net, struct perch_tcb *c)
@@ -528,11 +532,11 @@ static bool send_acks(struct perch_net *net, struct perch_tcb *c)
 {
 	if ((c->marks & TCB_ACK_NOW) && !send_ack(net, c, c->snd_nxt))
 		return false;
-	while (c->inbox && c->inbox->dup_acks > 0) {
+	while (c->inbox && tcb_inbox(c)->dup_acks > 0) {
 		if (!send_ack(net, c, c->snd_nxt))
 			return false;
 		if (c->inbox)
-			c->inbox->dup_acks--;
+			tcb_inbox(c)->dup_acks--;
 	}
 	if (c->marks & TCB_PROBE) {
 		/* A number that was acknowledged long ago: whoever gets it must say where he is
@@ -586,7 +590,7 @@ void perch_tcp_send_reset(struct perch_net *net, struct perch_tcb *c)
 
 	if (!m)
 		return;
-	push_header(m, c->lport, c->rport, c->rcv_nxt, &out, &none);
+	push_header(m, c->flow.lport, c->rport, c->rcv_nxt, &out, &none);
 	net->tcp->counters.reset_sent++;
 	send_ip(net, c, m);
 }

@@ -27,7 +27,7 @@ static bool sent_after(int64_t a_ns, uint32_t a_end, int64_t b_ns, uint32_t b_en
 /* Half of the smoothed one until there is a measurement: it must not be too large. */
 static uint32_t min_rtt_us(const struct perch_tcb *c)
 {
-	uint32_t us = c->outbox->min_rtt_us;
+	uint32_t us = tcb_outbox(c)->min_rtt_us;
 
 	return us == UINT32_MAX ? c->srtt_us >> 4 : us;
 }
@@ -59,7 +59,7 @@ void perch_rack_arrived(const struct perch_net *net, const struct perch_tcb *c,
 {
 	const struct perch_pkt *p = perch_pkt((struct rte_mbuf *)(uintptr_t)m);
 	uint32_t end = p->tcp.seq + p->tcp.len, rtt_us;
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 
 	see_order(o, p, end);
 	if (unlikely(is_for_the_first(net, c, p, opts)))
@@ -79,7 +79,7 @@ void perch_rack_arrived(const struct perch_net *net, const struct perch_tcb *c,
 /* Step 4. */
 static int64_t reo_wnd_ns(const struct perch_tcb *c)
 {
-	const struct perch_outbox *o = c->outbox;
+	const struct perch_outbox *o = tcb_outbox(c);
 	int64_t wnd_us;
 
 	if (o->reo_mult == 0 && (o->phase != PHASE_OPEN || o->sacked_mbufs >= DUP_ACKS))
@@ -91,7 +91,7 @@ static int64_t reo_wnd_ns(const struct perch_tcb *c)
 /* Step 5. */
 unsigned perch_rack_detect(struct perch_net *net, struct perch_tcb *c)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	int64_t patience_ns = (int64_t)o->rack_rtt_us * 1000 + reo_wnd_ns(c);
 	struct rte_mbuf *m;
 	unsigned found = 0;
@@ -115,7 +115,7 @@ unsigned perch_rack_detect(struct perch_net *net, struct perch_tcb *c)
 /* Once in a round trip. */
 void perch_rack_dsacked(struct perch_tcb *c, uint32_t ack)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 
 	if (o->reo_persist > 0 && seq_lt(ack, o->dsack_round))
 		return;
@@ -129,7 +129,7 @@ void perch_rack_dsacked(struct perch_tcb *c, uint32_t ack)
  * a needless repetition which is told by its timestamp also tells how long to wait for the next. */
 void perch_rack_late(struct perch_tcb *c, int64_t late_ns)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	int64_t quarters = late_ns / 250 / RTE_MAX(min_rtt_us(c), 1u) + 1;
 
 	o->reo_mult = (uint8_t)RTE_MIN(o->reo_mult + quarters, UINT8_MAX);
@@ -159,7 +159,7 @@ static int64_t pto_ns(const struct perch_net *net, const struct perch_tcb *c)
 
 void perch_tlp_schedule(const struct perch_net *net, struct perch_tcb *c)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 
 	if ((c->marks & TCB_SACK) && outbox_is_calm(o) && o->head != o->unsent)
 		o->pto_ns = RTE_MIN(net->now_ns + pto_ns(net, c),
@@ -181,7 +181,7 @@ static struct rte_mbuf *last_sent(const struct perch_outbox *o)
 /* Section 7.3: new data if there is some and the window lets it go, else the last segment again. */
 void perch_tlp_send(struct perch_net *net, struct perch_tcb *c)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 
 	o->pto_ns = PERCH_NET_NEVER;
 	if (!o->newest)
@@ -204,7 +204,7 @@ void perch_tlp_send(struct perch_net *net, struct perch_tcb *c)
  * second, only the next ACK shows. */
 bool perch_tlp_acked(struct perch_tcb *c, const struct perch_tcp_ack *a)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	bool repaired;
 
 	if (o->tlp == TLP_NONE || seq_lt(a->s->ack, o->tlp_end))
@@ -219,7 +219,7 @@ bool perch_tlp_acked(struct perch_tcb *c, const struct perch_tcp_ack *a)
  * idle until the other is, and its outbox gone. */
 void perch_tlp_suspend(struct perch_tcb *c)
 {
-	c->tlp_asked = c->outbox->tlp == TLP_AGAIN;
+	c->tlp_asked = tcb_outbox(c)->tlp == TLP_AGAIN;
 }
 
 void perch_tlp_resume(struct perch_outbox *o, struct perch_tcb *c)

@@ -22,7 +22,7 @@ static void slow_down(struct perch_net *net, struct perch_tcb *c)
 
 static void enter_recovery(struct perch_net *net, struct perch_tcb *c)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 
 	net->tcp->counters.fast_retransmits++;
 	perch_undo_begin(c);
@@ -37,7 +37,7 @@ static void enter_recovery(struct perch_net *net, struct perch_tcb *c)
 
 static void leave_recovery(struct perch_tcb *c)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 
 	o->dup_acks = 0;
 	if (o->phase == PHASE_RECOVERY) {
@@ -53,7 +53,7 @@ static void leave_recovery(struct perch_tcb *c)
 
 static bool is_recovered(const struct perch_tcb *c)
 {
-	const struct perch_outbox *o = c->outbox;
+	const struct perch_outbox *o = tcb_outbox(c);
 
 	return seq_ge(c->snd_una, o->recover) || !o->head || o->head == o->unsent;
 }
@@ -65,7 +65,7 @@ static bool is_recovered(const struct perch_tcb *c)
  * something and found nothing else lost. */
 static void reduce(struct perch_tcb *c, const struct perch_tcp_ack *a, bool lost)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	uint32_t due, paid = o->prr_out;
 
 	o->prr_delivered += a->delivered;
@@ -97,7 +97,7 @@ static unsigned detect(struct perch_net *net, struct perch_tcb *c)
 {
 	unsigned lost = perch_rack_detect(net, c);
 
-	if (unlikely(c->outbox->trial > TRIAL_OUT))
+	if (unlikely(tcb_outbox(c)->trial > TRIAL_OUT))
 		lost -= perch_tcp_mtu_judge(net, c);
 	return lost;
 }
@@ -105,7 +105,7 @@ static unsigned detect(struct perch_net *net, struct perch_tcb *c)
 static void recover_by_sack(
 	struct perch_net *net, struct perch_tcb *c, const struct perch_tcp_ack *a)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	bool over = false;
 	unsigned lost;
 
@@ -130,7 +130,7 @@ static void recover_by_sack(
 void perch_tcp_recover_late(struct perch_net *net, struct perch_tcb *c)
 {
 	const struct perch_tcp_ack nothing = {.advance = 0};
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	unsigned lost = detect(net, c);
 
 	if (lost > 0 && o->phase == PHASE_OPEN)
@@ -152,7 +152,7 @@ static void lose_head(struct perch_outbox *o)
  * for a segment. */
 void perch_tcp_recover_dup_ack(struct perch_net *net, struct perch_tcb *c)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	struct rte_mbuf *m;
 
 	perch_tcb_touch(net, c);
@@ -173,7 +173,7 @@ void perch_tcp_recover_dup_ack(struct perch_net *net, struct perch_tcb *c)
 /* The next hole has been found by the ACK for the last one. */
 static void partial_ack(struct perch_tcb *c, uint32_t segments)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 
 	/* One of these was sent again; of the others each had its duplicate ACK. */
 	o->dup_acks -= RTE_MIN((uint32_t)o->dup_acks, segments > 0 ? segments - 1 : 0);
@@ -185,7 +185,7 @@ static void partial_ack(struct perch_tcb *c, uint32_t segments)
 static void recover_by_ack(
 	struct perch_net *net, struct perch_tcb *c, const struct perch_tcp_ack *a)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 
 	if (a->advance == 0)
 		return;
@@ -218,7 +218,7 @@ void perch_tcp_recover(struct perch_net *net, struct perch_tcb *c, const struct 
  * nothing tells that the rest is not. */
 static void lose_overdue(struct perch_net *net, struct perch_tcb *c)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	int64_t sent_ns = net->now_ns - (int64_t)o->rack_rtt_us * 1000;
 
 	if (perch_pkt(o->head)->tcp.flags & SEG_SACKED)
@@ -232,7 +232,7 @@ static void lose_overdue(struct perch_net *net, struct perch_tcb *c)
  * lost, and not if a recovery has lowered it for this window. */
 void perch_tcp_recover_timeout(struct perch_net *net, struct perch_tcb *c)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	struct rte_mbuf *m;
 
 	if (o->head == o->unsent)
@@ -261,7 +261,7 @@ void perch_tcp_recover_timeout(struct perch_net *net, struct perch_tcb *c)
 /* The segments that are too long now will not arrive: send them again, in pieces. */
 void perch_tcp_recover_narrow(struct perch_net *net, struct perch_tcb *c)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	struct rte_mbuf *m;
 
 	for (m = o->head; m && m != o->unsent; m = perch_pkt(m)->next)

@@ -34,23 +34,23 @@ static void tune(const struct perch_net *net, struct perch_tcb *c)
 	if (likely(since < RCVBUF_LEAST))
 		return;
 	now = rcvbuf(net, c);
-	if (now == net->cfg.rcvbuf_bytes || (c->inbox && c->inbox->head) || since < now)
+	if (now == net->cfg.rcvbuf_bytes || (c->inbox && tcb_inbox(c)->head) || since < now)
 		return;
 	if (since < 2 * now) /* else it is long ago: begin to count */
 		c->rcv_tuned++;
 	c->rcv_tuned = (c->rcv_nxt & ~(uint32_t)RCV_DOUBLED) | (c->rcv_tuned & RCV_DOUBLED);
 }
 
-static uint32_t room_for_more(const struct perch_net *net, const struct perch_tcb *c)
+static inline uint32_t room_for_more(const struct perch_net *net, const struct perch_tcb *c)
 {
-	const struct perch_inbox *in = c->inbox;
+	const struct perch_inbox *in = tcb_inbox(c);
 	uint32_t room = rcvbuf(net, c), mbufs_left;
 
-	if (in) {
+	if (c->inbox) {
 		mbufs_left = net->tcp->in_mbufs_max - RTE_MIN(in->mbufs, net->tcp->in_mbufs_max);
 		room = RTE_MIN(seq_span(in->bytes, room), mbufs_left * (uint32_t)BYTES_PER_MBUF);
 	}
-	return RTE_MIN(room, (uint32_t)UINT16_MAX << c->rcv_scale);
+	return RTE_MIN(room, (uint32_t)UINT16_MAX << tcp_rcv_scale(net, c));
 }
 
 /* RFC 9293 section 3.8.6.2.2: the edge moves by a worthwhile step or not at all, and never back. */
@@ -63,13 +63,13 @@ static bool worth_telling(const struct perch_net *net, const struct perch_tcb *c
 
 uint16_t perch_tcp_offer(struct perch_net *net, struct perch_tcb *c)
 {
-	uint32_t room = room_for_more(net, c), grain = 1u << c->rcv_scale;
-	uint32_t field = (c->rcv_edge - c->rcv_nxt + grain - 1) >> c->rcv_scale;
+	uint32_t room = room_for_more(net, c), scale = tcp_rcv_scale(net, c);
+	uint32_t field = (c->rcv_edge - c->rcv_nxt + (1u << scale) - 1) >> scale;
 
 	if (worth_telling(net, c, room))
-		field = RTE_MAX(field, room >> c->rcv_scale);
+		field = RTE_MAX(field, room >> scale);
 	field = RTE_MIN(field, (uint32_t)UINT16_MAX);
-	c->rcv_edge = c->rcv_nxt + (field << c->rcv_scale);
+	c->rcv_edge = c->rcv_nxt + (field << scale);
 	return (uint16_t)field;
 }
 
@@ -124,7 +124,7 @@ static bool admit(struct perch_net *net, struct perch_tcb *c)
 		net->drops[PERCH_DROP_mbuf_exhausted]++;
 		return false;
 	}
-	if (c->inbox->mbufs < net->tcp->in_mbufs_max)
+	if (tcb_inbox(c)->mbufs < net->tcp->in_mbufs_max)
 		return true;
 	net->drops[PERCH_DROP_tcp_out_of_window]++;
 	return false;
@@ -132,7 +132,7 @@ static bool admit(struct perch_net *net, struct perch_tcb *c)
 
 static void append(struct perch_tcb *c, struct rte_mbuf *m)
 {
-	struct perch_inbox *in = c->inbox;
+	struct perch_inbox *in = tcb_inbox(c);
 	uint32_t len = m->data_len;
 
 	c->rcv_nxt += len;
@@ -224,7 +224,7 @@ static struct rte_mbuf *pop_early(struct perch_inbox *in)
 /* What was early and is in order now. */
 static void take_early(struct perch_net *net, struct perch_tcb *c)
 {
-	struct perch_inbox *in = c->inbox;
+	struct perch_inbox *in = tcb_inbox(c);
 	struct rte_mbuf *m;
 
 	while (in->early && seq_le(perch_pkt(in->early)->tcp.seq, c->rcv_nxt)) {
@@ -250,9 +250,9 @@ static void take_early(struct perch_net *net, struct perch_tcb *c)
 /* Give back an inbox that holds nothing. */
 static void tidy(struct perch_net *net, struct perch_tcb *c)
 {
-	struct perch_inbox *in = c->inbox;
+	struct perch_inbox *in = tcb_inbox(c);
 
-	if (in && !in->head && !in->early && !in->lent && in->dsack.from == in->dsack.to)
+	if (c->inbox && !in->head && !in->early && !in->lent && in->dsack.from == in->dsack.to)
 		tcp_give_inbox(net, c);
 }
 
@@ -264,7 +264,7 @@ static void note_twice(struct perch_net *net, struct perch_tcb *c, uint32_t from
 		return;
 	if (!c->inbox && !perch_inbox_new(net, c))
 		return;
-	c->inbox->dsack = (struct perch_tcp_block){from, to};
+	tcb_inbox(c)->dsack = (struct perch_tcp_block){from, to};
 }
 
 void perch_tcp_twice(struct perch_net *net, struct perch_tcb *c, const struct perch_segment *s)
@@ -277,7 +277,7 @@ void perch_tcp_twice(struct perch_net *net, struct perch_tcb *c, const struct pe
 
 void perch_tcp_dsack_told(struct perch_net *net, struct perch_tcb *c)
 {
-	c->inbox->dsack.to = c->inbox->dsack.from;
+	tcb_inbox(c)->dsack.to = tcb_inbox(c)->dsack.from;
 	tidy(net, c);
 }
 
@@ -345,7 +345,7 @@ static void remember(struct perch_inbox *in, struct rte_mbuf *first)
 static bool cut_to_gap(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *before,
 	struct rte_mbuf *m)
 {
-	struct rte_mbuf *next = before ? perch_pkt(before)->next : c->inbox->early;
+	struct rte_mbuf *next = before ? perch_pkt(before)->next : tcb_inbox(c)->early;
 	struct perch_pkt *p = perch_pkt(m);
 	uint32_t end = end_of(p), known = before ? end_of(perch_pkt(before)) : p->tcp.seq;
 
@@ -403,7 +403,7 @@ static bool make_room(struct perch_net *net, struct perch_inbox *in, struct rte_
 /* Keep m for later. */
 static void keep_early(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m)
 {
-	struct perch_inbox *in = c->inbox ? c->inbox : perch_inbox_new(net, c);
+	struct perch_inbox *in = c->inbox ? tcb_inbox(c) : perch_inbox_new(net, c);
 	struct rte_mbuf *before;
 
 	if (!in || !make_room(net, in, m)) {
@@ -424,7 +424,7 @@ static void keep_early(struct perch_net *net, struct perch_tcb *c, struct rte_mb
 unsigned perch_tcp_sack_blocks(
 	const struct perch_tcb *c, struct perch_tcp_block *blocks, unsigned max)
 {
-	const struct perch_inbox *in = c->inbox;
+	const struct perch_inbox *in = tcb_inbox(c);
 	struct perch_tcp_block found[TCP_SACK_MAX] = {{0, 0}};
 	unsigned i, n = 0;
 	struct rte_mbuf *m;
@@ -468,7 +468,7 @@ static bool cut_to_window(struct perch_tcb *c, struct rte_mbuf *m, bool fin)
 static void take_in_order(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m)
 {
 	bool fin = perch_pkt(m)->tcp.flags & SEG_FIN;
-	bool had_hole = c->inbox && c->inbox->early;
+	bool had_hole = c->inbox && tcb_inbox(c)->early;
 	uint32_t before = c->rcv_nxt;
 
 	if (m->data_len > 0) {
@@ -483,7 +483,7 @@ static void take_in_order(struct perch_net *net, struct perch_tcb *c, struct rte
 	if (!had_hole)
 		return;
 	take_early(net, c);
-	c->inbox->dup_acks = 0; /* they spoke of a hole that is no more */
+	tcb_inbox(c)->dup_acks = 0; /* they spoke of a hole that is no more */
 	owe_ack_now(net, c);    /* RFC 5681 section 4.2: a hole was filled, in part at least */
 }
 
@@ -515,7 +515,7 @@ void perch_tcp_text(struct perch_net *net, struct perch_tcb *c, const struct per
 
 uint32_t perch_tcp_readable(const struct perch_tcb *c)
 {
-	return c->inbox ? c->inbox->bytes : 0;
+	return c->inbox ? tcb_inbox(c)->bytes : 0;
 }
 
 bool perch_tcp_at_eof(const struct perch_tcb *c)
@@ -525,7 +525,7 @@ bool perch_tcp_at_eof(const struct perch_tcb *c)
 
 uint32_t perch_tcp_peek(struct perch_tcb *c, const void **data)
 {
-	struct rte_mbuf *m = c->inbox ? c->inbox->head : NULL;
+	struct rte_mbuf *m = c->inbox ? tcb_inbox(c)->head : NULL;
 
 	if (!m)
 		return 0;
@@ -537,7 +537,7 @@ uint32_t perch_tcp_peek(struct perch_tcb *c, const void **data)
 uint32_t perch_tcp_peek_on(struct perch_tcb *c, struct rte_mbuf **at, const void **data)
 {
 	if (!*at) {
-		*at = c->inbox ? c->inbox->head : NULL;
+		*at = c->inbox ? tcb_inbox(c)->head : NULL;
 		return perch_tcp_peek(c, data);
 	}
 	*at = perch_pkt(*at)->next;
@@ -549,7 +549,7 @@ uint32_t perch_tcp_peek_on(struct perch_tcb *c, struct rte_mbuf **at, const void
 
 uint32_t perch_tcp_copy(struct perch_tcb *c, uint32_t offset, void *to, uint32_t len)
 {
-	struct rte_mbuf *m = c->inbox ? c->inbox->head : NULL;
+	struct rte_mbuf *m = c->inbox ? tcb_inbox(c)->head : NULL;
 	uint8_t *out = to;
 	uint32_t n, done = 0;
 
@@ -597,14 +597,14 @@ void perch_tcp_consume(struct perch_net *net, struct perch_tcb *c, uint32_t n)
 {
 	if (n == 0)
 		return;
-	discard(c->inbox, n);
+	discard(tcb_inbox(c), n);
 	perch_tcp_was_read(net, c);
 }
 
 struct rte_mbuf *perch_tcp_take_mbuf(struct perch_net *net, struct perch_tcb *c)
 {
-	struct perch_inbox *in = c->inbox;
-	struct rte_mbuf *m = in ? in->head : NULL;
+	struct perch_inbox *in = tcb_inbox(c);
+	struct rte_mbuf *m = c->inbox ? in->head : NULL;
 
 	if (!m)
 		return NULL;
@@ -631,9 +631,9 @@ void perch_tcp_was_read(struct perch_net *net, struct perch_tcb *c)
 
 void perch_tcp_release(struct perch_net *net, struct perch_tcb *from)
 {
-	struct rte_mbuf *m = from->inbox->lent;
+	struct rte_mbuf *m = tcb_inbox(from)->lent;
 
-	from->inbox->lent = NULL;
+	tcb_inbox(from)->lent = NULL;
 	if (likely(rte_mbuf_refcnt_read(m) == 2 && perch_pkt(m)->tcp.sent == 0))
 		rte_mbuf_refcnt_set(m, 1); /* the outbox alone has it: no atomic operation */
 	else
@@ -643,10 +643,10 @@ void perch_tcp_release(struct perch_net *net, struct perch_tcb *from)
 
 int perch_tcp_pull(struct perch_net *net, struct perch_tcb *c, uint32_t n)
 {
-	struct perch_inbox *in = c->inbox;
+	struct perch_inbox *in = tcb_inbox(c);
 	struct rte_mbuf *m;
 
-	if (n == 0 || (in && in->head && n <= in->head->data_len))
+	if (n == 0 || (c->inbox && in->head && n <= in->head->data_len))
 		return 0;
 	if (n > perch_tcp_readable(c))
 		return -EMSGSIZE;

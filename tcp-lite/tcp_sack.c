@@ -217,7 +217,7 @@ static struct rte_mbuf *first_of(const struct perch_outbox *o, const struct perc
 static void take_block(const struct perch_net *net, struct perch_tcb *c, struct perch_tcp_ack *a,
 	const struct perch_tcp_block *b)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	struct rte_mbuf *prev = NULL, *m = first_of(o, b), *next;
 
 	for (; m && m != o->unsent && seq_lt(perch_pkt(m)->tcp.seq, b->to); m = next) {
@@ -240,7 +240,7 @@ static void take_block(const struct perch_net *net, struct perch_tcb *c, struct 
 void perch_tcp_sack(const struct perch_net *net, struct perch_tcb *c, struct perch_tcp_ack *a)
 {
 	const struct perch_tcp_opts *opts = &a->s->opts;
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	unsigned i = 0;
 
 	if (is_dsack(c, opts)) {

@@ -14,7 +14,7 @@ enum {
 
 static uint32_t queued(const struct perch_tcb *c)
 {
-	return c->outbox ? c->outbox->end - c->snd_una : 0;
+	return c->outbox ? tcb_outbox(c)->end - c->snd_una : 0;
 }
 
 /* One that was sent on from a peer may begin further back than our own do. */
@@ -26,10 +26,10 @@ static uint32_t capacity(const struct perch_tcb *c, struct rte_mbuf *m)
 /* How many bytes can still go into the last segment? It must not have been sent. */
 static uint32_t tail_room(const struct perch_tcb *c)
 {
-	const struct perch_outbox *o = c->outbox;
+	const struct perch_outbox *o = tcb_outbox(c);
 	const struct perch_pkt *p;
 
-	if (!o || !o->unsent)
+	if (!c->outbox || !o->unsent)
 		return 0;
 	p = perch_pkt(o->tail);
 	if (unlikely(p->tcp.flags & SEG_LENT))
@@ -60,7 +60,7 @@ uint32_t perch_tcp_writable(const struct perch_net *net, const struct perch_tcb 
 	room = room > held ? room - held : 0;
 	if (!tcp_synchronized(c) || (c->marks & TCB_FIN_QUEUED))
 		return 0;
-	if (c->outbox && c->outbox->mbufs >= net->tcp->out_mbufs_max)
+	if (c->outbox && tcb_outbox(c)->mbufs >= net->tcp->out_mbufs_max)
 		return RTE_MIN(room, tail_room(c)); /* many small segments: see mbufs_for() */
 	return room;
 }
@@ -68,7 +68,7 @@ uint32_t perch_tcp_writable(const struct perch_net *net, const struct perch_tcb 
 /* m, whose payload lies at off, becomes the last segment. */
 static void link_segment(struct perch_tcb *c, struct rte_mbuf *m, uint16_t off, uint32_t len)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	struct perch_pkt *p = perch_pkt(m);
 
 	p->next = NULL;
@@ -107,7 +107,7 @@ static struct rte_mbuf *add_segment(struct perch_net *net, struct perch_tcb *c)
 /* Copied, and summed on the way where that is wanted: later the bytes may have left the cache. */
 static void append(struct perch_tcb *c, const uint8_t *from, uint32_t len)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	struct perch_pkt *p = perch_pkt(o->tail);
 	uint8_t *to = (uint8_t *)o->tail->buf_addr + p->tcp.off + p->tcp.len;
 
@@ -196,7 +196,7 @@ static bool lend_segment(struct perch_net *net, struct perch_tcb *c,
 		p->tcp.sum = perch_cksum_raw(data, len);
 	p->tcp.off = 0;
 	p->tcp.len = len;
-	c->outbox->end += len;
+	tcb_outbox(c)->end += len;
 	return true;
 }
 
@@ -211,7 +211,7 @@ int64_t perch_tcp_lend(struct perch_net *net, struct perch_tcb *c,
 		return rc;
 	while (done < n && !starved) {
 		part = RTE_MIN(n - done, (uint32_t)c->mss);
-		if (c->outbox && (c->outbox->mbufs >= net->tcp->out_mbufs_max ||
+		if (c->outbox && (tcb_outbox(c)->mbufs >= net->tcp->out_mbufs_max ||
 			(part < c->mss && n < len)))
 			break; /* full; where only the data ends a segment is shorter */
 		starved = !lend_segment(net, c, loan, (const uint8_t *)data + done, part);
@@ -234,7 +234,7 @@ int perch_tcp_write_mbuf(struct perch_net *net, struct perch_tcb *c, struct rte_
 		rte_mbuf_refcnt_read(m) != 1 || !RTE_MBUF_DIRECT(m))
 		return -EINVAL;
 	if (perch_tcp_writable(net, c) == 0 ||
-		(c->outbox && c->outbox->mbufs >= net->tcp->out_mbufs_max)) {
+		(c->outbox && tcb_outbox(c)->mbufs >= net->tcp->out_mbufs_max)) {
 		c->marks |= TCB_WANTS_ROOM;
 		return -EAGAIN;
 	}
@@ -254,7 +254,7 @@ int perch_tcp_write_mbuf(struct perch_net *net, struct perch_tcb *c, struct rte_
 static bool may_forward(const struct perch_net *net, const struct perch_tcb *c, uint32_t n)
 {
 	return n > 0 && n <= c->mss && n > tail_room(c) && n <= perch_tcp_writable(net, c) &&
-		(!c->outbox || c->outbox->mbufs < net->tcp->out_mbufs_max);
+		(!c->outbox || tcb_outbox(c)->mbufs < net->tcp->out_mbufs_max);
 }
 
 /* Does m hold these bytes and no others, for nobody else, with room for headers in front? */
@@ -267,8 +267,8 @@ static bool may_move(const struct rte_mbuf *m, const void *data, uint32_t n)
 bool perch_tcp_forward(struct perch_net *net, struct perch_tcb *from, struct perch_tcb *c,
 	const void *data, uint32_t n)
 {
-	struct perch_inbox *in = from->inbox;
-	struct rte_mbuf *m = in ? in->head : NULL;
+	struct perch_inbox *in = tcb_inbox(from);
+	struct rte_mbuf *m = from->inbox ? in->head : NULL;
 
 	if (!may_move(m, data, n) || in->lent || !may_forward(net, c, n))
 		return false;
@@ -300,7 +300,7 @@ void perch_tcp_tell_room(struct perch_net *net, struct perch_tcb *c)
 
 bool perch_tcp_split(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m, uint32_t len)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	struct perch_pkt *p = perch_pkt(m), *q;
 	struct rte_mbuf *rest = perch_net_alloc(net);
 
@@ -329,7 +329,7 @@ static bool fits_behind(const struct perch_tcb *c, const struct rte_mbuf *m,
 	const struct perch_pkt *p = perch_pkt((struct rte_mbuf *)(uintptr_t)m);
 	const struct perch_pkt *q = perch_pkt((struct rte_mbuf *)(uintptr_t)next);
 
-	return next != c->outbox->unsent && (q->tcp.flags & SEG_LOST) &&
+	return next != tcb_outbox(c)->unsent && (q->tcp.flags & SEG_LOST) &&
 		p->tcp.len + q->tcp.len <= c->mss &&
 		p->tcp.off + p->tcp.len + q->tcp.len <= m->buf_len &&
 		rte_mbuf_refcnt_read(m) == 1 && !(p->tcp.flags & SEG_LENT);
@@ -337,7 +337,7 @@ static bool fits_behind(const struct perch_tcb *c, const struct rte_mbuf *m,
 
 void perch_tcp_gather(struct perch_tcb *c, struct rte_mbuf *m)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	struct perch_pkt *p = perch_pkt(m), *q;
 	struct rte_mbuf *next;
 

@@ -49,14 +49,13 @@ static void arm(struct perch_net *net, struct perch_tcb *c)
 	if (c->marks & TCB_ON_ARM)
 		return;
 	c->marks |= TCB_ON_ARM;
-	c->next_arm = t->arm_head;
-	t->arm_head = tcb_id(net, c);
+	perch_net_listed(net, t->n_arm++)->arm = tcb_id(net, c);
 }
 
 void perch_tcp_timer_set(
 	struct perch_net *net, struct perch_tcb *c, enum perch_tcp_timer timer, int64_t at_ns)
 {
-	c->timer = timer & 0xf;
+	c->timer = timer & 7;
 	c->timer_ns = at_ns;
 	arm(net, c);
 }
@@ -68,7 +67,7 @@ static bool fin_waits(const struct perch_tcb *c)
 	return (c->marks & (TCB_FIN_QUEUED | TCB_FIN_SENT)) == TCB_FIN_QUEUED;
 }
 
-static enum perch_tcp_timer timer_for(const struct perch_tcb *c)
+static inline enum perch_tcp_timer timer_for(const struct perch_tcb *c)
 {
 	if (c->snd_una != c->snd_nxt)
 		return TIMER_RESEND;
@@ -89,16 +88,16 @@ int64_t perch_tcp_keepalive_ns(const struct perch_net *net)
 
 /* RFC 9293 section 3.8.3, RFC 5482 section 2: until when may what was sent be unacknowledged, or
  * what waits be held up by a closed window? A SYN or a FIN counts as sent when it was asked for. */
-static int64_t user_deadline_ns(const struct perch_net *net, const struct perch_tcb *c)
+static inline int64_t user_deadline_ns(const struct perch_net *net, const struct perch_tcb *c)
 {
 	int64_t ns = net->cfg.user_timeout_ns;
 
-	if (unlikely(c->user_timeout))
+	if (unlikely(c->marks & TCB_PATIENCE) && c->user_timeout)
 		ns = (int64_t)c->user_timeout << USER_TIMEOUT_SHIFT;
 	if (likely(ns == 0))
 		return PERCH_NET_NEVER;
 	if (c->outbox)
-		return c->outbox->progress_ns + ns;
+		return tcb_outbox(c)->progress_ns + ns;
 	return net->now_ns - tcp_coarse_age_ns(net, c->sent_tick) + ns;
 }
 
@@ -121,12 +120,12 @@ static int64_t duration_ns(
 /* Is data in flight, and not just a SYN or a FIN? Then its three waits stand in the outbox. */
 static bool data_in_flight(const struct perch_tcb *c)
 {
-	return c->outbox && c->outbox->head != c->outbox->unsent;
+	return c->outbox && tcb_outbox(c)->head != tcb_outbox(c)->unsent;
 }
 
 static void wait_for_ack(struct perch_net *net, struct perch_tcb *c)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	int64_t at_ns = o->rto_base_ns + tcp_backed_off_ns(net, c);
 
 	at_ns = RTE_MIN(at_ns, RTE_MIN(o->pto_ns, o->reo_ns));
@@ -145,7 +144,7 @@ static void start(struct perch_net *net, struct perch_tcb *c, enum perch_tcp_tim
 		return;
 	}
 	if (timer == TIMER_RESEND && data_in_flight(c)) {
-		c->outbox->rto_base_ns = net->now_ns;
+		tcb_outbox(c)->rto_base_ns = net->now_ns;
 		perch_tlp_schedule(net, c);
 		wait_for_ack(net, c);
 		return;
@@ -168,7 +167,7 @@ void perch_tcp_timer_choose(struct perch_net *net, struct perch_tcb *c)
 			wait_for_ack(net, c);
 		return;
 	}
-	c->backoff = c->retries = 0;
+	tcp_forget_tries(c);
 	start(net, c, timer);
 }
 
@@ -201,6 +200,7 @@ int perch_tcp_set_user_timeout(struct perch_net *net, struct perch_tcb *c, int64
 	if (ns < 0 || ns > UINT16_MAX * grain_ns)
 		return -EINVAL;
 	c->user_timeout = (uint16_t)((ns + grain_ns - 1) / grain_ns);
+	c->marks |= TCB_PATIENCE;
 	if (c->timer == TIMER_RESEND || c->timer == TIMER_PERSIST)
 		perch_tcp_timer_set(net, c, (enum perch_tcp_timer)c->timer,
 			RTE_MIN(c->timer_ns, user_deadline_ns(net, c)));
@@ -211,6 +211,7 @@ int perch_tcp_set_user_timeout(struct perch_net *net, struct perch_tcb *c, int64
 
 static void back_off(struct perch_net *net, struct perch_tcb *c)
 {
+	c->marks |= TCB_PATIENCE;
 	c->retries++;
 	if (c->backoff < BACKOFF_MAX && tcp_backed_off_ns(net, c) < net->cfg.rto_max_ns)
 		c->backoff++;
@@ -226,7 +227,7 @@ static void give_up(struct perch_net *net, struct perch_tcb *c)
 /* RFC 8985 sections 6.2 and 7.3: was it a shorter wait than the timeout? */
 static bool short_wait_due(struct perch_net *net, struct perch_tcb *c)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 
 	if (!data_in_flight(c))
 		return false;
@@ -275,7 +276,7 @@ static void persist_due(struct perch_net *net, struct perch_tcb *c)
 	}
 	back_off(net, c);
 	if (c->snd_wnd > 0 && c->outbox) {
-		c->outbox->urgent = 1;
+		tcb_outbox(c)->urgent = 1;
 	} else {
 		c->marks |= TCB_PROBE;
 		net->tcp->counters.zero_window_probes++;
@@ -291,7 +292,7 @@ static void keepalive_due(struct perch_net *net, struct perch_tcb *c)
 		return;
 	}
 	c->retries++;
-	c->marks |= TCB_PROBE;
+	c->marks |= TCB_PATIENCE | TCB_PROBE;
 	perch_tcp_timer_set(net, c, TIMER_KEEPALIVE,
 		net->now_ns + RTE_MIN(perch_tcp_keepalive_ns(net), KEEPALIVE_INTERVAL_NS));
 	perch_tcb_touch(net, c);

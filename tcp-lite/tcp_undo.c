@@ -10,7 +10,7 @@
 
 void perch_undo_begin(struct perch_tcb *c)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 
 	o->undo = UNDO_WATCHING;
 	o->undo_cwnd = c->cwnd;
@@ -21,7 +21,7 @@ void perch_undo_begin(struct perch_tcb *c)
 
 void perch_undo_resent(const struct perch_net *net, struct perch_tcb *c)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 
 	o->undo_resent += o->undo_resent < UINT16_MAX;
 	if (o->undo != UNDO_WATCHING)
@@ -42,13 +42,13 @@ static bool answers_the_first(const struct perch_tcb *c, const struct perch_tcp_
 	const struct perch_tcp_opts *opts = &a->s->opts;
 
 	return a->advance > 0 && (c->marks & TCB_TS) && opts->has_ts && opts->ts_ecr != 0 &&
-		seq_lt(opts->ts_ecr, c->outbox->undo_stamp);
+		seq_lt(opts->ts_ecr, tcb_outbox(c)->undo_stamp);
 }
 
 /* RFC 3708 section 2: all that was repeated has arrived twice. */
 static bool all_came_twice(struct perch_tcb *c, const struct perch_tcp_ack *a)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	uint32_t segments = RTE_MAX(a->dsacked / c->mss, 1u);
 
 	if (a->dsacked == 0 || seq_lt(a->dsack_from, o->undo_from))
@@ -59,7 +59,7 @@ static bool all_came_twice(struct perch_tcb *c, const struct perch_tcp_ack *a)
 
 static void give_back(struct perch_net *net, struct perch_tcb *c)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 	uint32_t cwnd = o->undo_cwnd, burst = 10u * c->mss;
 	struct rte_mbuf *m;
 
@@ -84,7 +84,7 @@ static void give_back(struct perch_net *net, struct perch_tcb *c)
 
 void perch_undo_check(struct perch_net *net, struct perch_tcb *c, const struct perch_tcp_ack *a)
 {
-	struct perch_outbox *o = c->outbox;
+	struct perch_outbox *o = tcb_outbox(c);
 
 	if (unlikely(none_was_needed(o, a)))
 		give_back(net, c);

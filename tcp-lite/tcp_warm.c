@@ -12,8 +12,7 @@
 struct before {
 	struct perch_tcb tcb;
 	struct perch_tcp_counters counters;
-	struct perch_tcp_list output;
-	uint32_t arm_head;
+	uint32_t n_arm;
 	uint64_t tx_packets, tx_bytes, exhausted;
 };
 
@@ -21,15 +20,15 @@ struct before {
 static bool is_quiet(struct perch_net *net, const struct perch_tcb *c)
 {
 	return !c->outbox && !c->inbox && !c->mtu_search && net->n_tx == 0 &&
-		net->tcp->output.tail == PERCH_FLOW_NONE && perch_neigh_ready(net, &c->path);
+		net->tcp->output_end == 0 && perch_neigh_ready(net, &c->path);
 }
 
 static void note(const struct perch_net *net, const struct perch_tcb *c, struct before *b)
 {
 	const struct perch_tcp *t = net->tcp;
 
-	*b = (struct before){.tcb = *c, .counters = t->counters, .output = t->output,
-		.arm_head = t->arm_head, .tx_packets = net->tx_packets, .tx_bytes = net->tx_bytes,
+	*b = (struct before){.tcb = *c, .counters = t->counters, .n_arm = t->n_arm,
+		.tx_packets = net->tx_packets, .tx_bytes = net->tx_bytes,
 		.exhausted = net->drops[PERCH_DROP_mbuf_exhausted]};
 }
 
@@ -41,8 +40,8 @@ static void put_back(struct perch_net *net, struct perch_tcb *c, const struct be
 	perch_outbox_free(net, c);
 	*c = b->tcb;
 	t->counters = b->counters;
-	t->output = b->output;
-	t->arm_head = b->arm_head;
+	t->output_first = t->output_end = 0;
+	t->n_arm = b->n_arm;
 	net->n_tx = 0;
 	net->tx_packets = b->tx_packets;
 	net->tx_bytes = b->tx_bytes;

@@ -79,7 +79,8 @@ static struct perch_udp *find(
 	uint16_t slot;
 
 	for (slot = t->buckets[lport & t->bucket_mask]; slot != NONE; slot = t->next[slot])
-		if (t->slots[slot].lport == lport && perch_ip_equal(&t->slots[slot].laddr, laddr))
+		if (t->slots[slot].flow.lport == lport &&
+			perch_ip_equal(&t->slots[slot].laddr, laddr))
 			return &t->slots[slot];
 	return NULL;
 }
@@ -155,44 +156,30 @@ int perch_udp_open(struct perch_net *net, const struct perch_ip *laddr, uint16_t
 	t->next[u - t->slots] = *bucket;
 	*bucket = (uint16_t)(u - t->slots);
 	*u = (struct perch_udp){
-		.flow = {.kind = PERCH_FLOW_UDP, .waiter = {UINT32_MAX, UINT32_MAX}},
+		.flow = {.kind = PERCH_FLOW_UDP, .lport = lport,
+			.waiter = {UINT32_MAX, UINT32_MAX}},
 		.laddr = local,
-		.lport = lport,
 		.queue_max = queue_max ? queue_max : QUEUE_DEFAULT,
 	};
 	*out = u;
 	return 0;
 }
 
-static void leave_ready_list(struct perch_net *net, struct perch_flow *f)
-{
-	struct perch_flow **at = &net->ready_head, *before = NULL;
-
-	if (!f->in_ready)
-		return;
-	for (; *at != f; at = &before->ready)
-		before = *at;
-	*at = f->ready;
-	if (net->ready_tail == f)
-		net->ready_tail = before;
-	f->in_ready = false;
-}
-
 void perch_udp_close(struct perch_net *net, struct perch_udp *u)
 {
 	struct perch_udp_table *t = net->udp;
 	uint16_t slot = (uint16_t)(u - t->slots);
-	uint16_t *at = &t->buckets[u->lport & t->bucket_mask];
+	uint16_t *at = &t->buckets[u->flow.lport & t->bucket_mask];
 
 	perch_mcast_leave_all(net, u);
 	drop_queue(net, u);
-	leave_ready_list(net, &u->flow);
+	perch_net_leave_ready(net, &u->flow);
 	while (*at != slot)
 		at = &t->next[*at];
 	*at = t->next[slot];
 	t->next[slot] = t->free;
 	t->free = slot;
-	u->lport = 0;
+	u->flow.lport = 0;
 }
 
 int perch_udp_connect(
@@ -396,7 +383,7 @@ int perch_udp_send(struct perch_net *net, struct perch_udp *u, const struct perc
 	if (!m)
 		return -ENOBUFS;
 	udp = (struct rte_udp_hdr *)rte_pktmbuf_append(m, sizeof(*udp));
-	udp->src_port = rte_cpu_to_be_16(u->lport);
+	udp->src_port = rte_cpu_to_be_16(u->flow.lport);
 	udp->dst_port = rte_cpu_to_be_16(dport);
 	udp->dgram_len = rte_cpu_to_be_16((uint16_t)(sizeof(*udp) + len));
 	udp->dgram_cksum = 0;

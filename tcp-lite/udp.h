@@ -7,9 +7,8 @@
 #include "tcp-lite/net.h"
 
 struct perch_udp { /* storage is the net's */
-	struct perch_flow flow;
+	struct perch_flow flow; /* lport 0: free slot */
 	struct perch_ip laddr; /* :: means any address of ours, both families */
-	uint16_t lport;        /* host order; 0: free slot */
 	struct perch_ip raddr; /* connected: the only peer */
 	uint16_t rport;        /* 0: not connected */
 	uint16_t queued, queue_max;

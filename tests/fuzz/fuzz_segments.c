@@ -125,7 +125,7 @@ static void check_segment(
 	if (flags & SYN)
 		peer->edge_known = false;
 	else if (c && (c->marks & TCB_SCALE))
-		wnd <<= c->rcv_scale;
+		wnd <<= tcp_rcv_scale(p->f.net, c);
 	if (len > header && !(flags & RST))
 		promise(seq_le(seq + len - header, peer->offered));
 	if (!(flags & ACK) || (flags & RST))
@@ -182,13 +182,15 @@ static uint32_t near(struct fuzz_input *in, uint32_t right, uint32_t edge)
 /* Where the n-th segment that we have not acknowledged begins, or the last of them ends. */
 static uint32_t boundary(const struct perch_tcb *c, unsigned n)
 {
+	const struct perch_outbox *o;
 	const struct rte_mbuf *m;
 	uint32_t at;
 
 	if (!c)
 		return 0;
 	at = c->snd_una;
-	for (m = c->outbox ? c->outbox->head : NULL; m && m != c->outbox->unsent && n > 0; n--) {
+	o = tcb_outbox(c);
+	for (m = c->outbox ? o->head : NULL; m && m != o->unsent && n > 0; n--) {
 		const struct perch_pkt *p = perch_pkt((struct rte_mbuf *)(uintptr_t)m);
 
 		at = p->tcp.seq + p->tcp.len;

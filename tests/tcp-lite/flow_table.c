@@ -15,6 +15,16 @@ static struct perch_flow_table table;
 static struct perch_tcb *tcbs;
 static void *buckets;
 
+static void set(uint32_t i, struct perch_ip raddr, uint16_t rport, uint16_t lport)
+{
+	const struct perch_ip laddr4 = {.b = {[10] = 0xff, 0xff, 10, 0, 0, 2}};
+	const struct perch_ip laddr6 = {.b = {0xfd, [15] = 2}};
+
+	perch_tcb_set_tuple(&tcbs[i],
+		&(struct perch_tuple){perch_ip_is_v4(&raddr) ? &laddr4 : &laddr6, &raddr, lport,
+			rport});
+}
+
 static void open_case(void)
 {
 	static const uint8_t secret[16] = "not so secret...";
@@ -27,11 +37,8 @@ static void open_case(void)
 	perch_flow_table_init(&table, buckets, FLOWS, tcbs, secret);
 	for (i = 0; i < FLOWS; i++) {
 		memset(&tcbs[i], 0, sizeof(tcbs[i]));
-		tcbs[i].raddr = (struct perch_ip){
-			.b = {[10] = 0xff, 0xff, 198, 18, [15] = (uint8_t)i}};
-		tcbs[i].laddr = (struct perch_ip){.b = {[10] = 0xff, 0xff, 10, 0, 0, 2}};
-		tcbs[i].rport = (uint16_t)(i >> 8);
-		tcbs[i].lport = 7;
+		set(i, (struct perch_ip){.b = {[10] = 0xff, 0xff, 198, 18, [15] = (uint8_t)i}},
+			(uint16_t)(i >> 8), 7);
 	}
 }
 
@@ -114,18 +121,16 @@ static void empty_again_is_as_new(void)
 /* Of tuples that differ in few bits, as many as elsewhere are found at the first look. */
 static void similar_tuples_spread(void)
 {
+	const struct perch_ip v4 = {.b = {[10] = 0xff, 0xff, 198, 18}};
 	uint32_t i, kind, guessed;
 
 	for (kind = 0; kind < 3; kind++) {
 		open_case();
 		for (i = 0, guessed = 0; i < FLOWS; i++) {
-			tcbs[i].raddr = kind ? (struct perch_ip){.b = {0xfd, [15] = 1}}
-			                     : tcbs[0].raddr;
-			tcbs[i].rport = (uint16_t)i;
-			if (kind < 2)
-				tcbs[i].lport = (uint16_t)(i >> 16);
-			else
-				tcbs[i].raddr.b[15] = (uint8_t)(i >> 16);
+			uint8_t last = kind < 2 ? 1 : (uint8_t)(i >> 16);
+			struct perch_ip v6 = {.b = {0xfd, [15] = last}};
+
+			set(i, kind ? v6 : v4, (uint16_t)i, kind < 2 ? (uint16_t)(i >> 16) : 7);
 			perch_flow_insert(&table, hash(i), i);
 		}
 		for (i = 0; i < FLOWS; i++)
@@ -133,6 +138,34 @@ static void similar_tuples_spread(void)
 		CU_ASSERT_TRUE(guessed > FLOWS / 10 * 8);
 		close_case();
 	}
+}
+
+/* The words that a TCB's first line has of both addresses may be another's too. */
+static void addresses_count_whole(void)
+{
+	const struct perch_ip mapped = {.b = {[10] = 0xff, 0xff, [15] = 1}};
+	const struct perch_ip ip = {.b = {0xfd, [15] = 1}};
+	struct perch_ip others[] = {ip, ip};
+	struct perch_tcb c = {.ip4 = 0};
+	struct perch_tuple t = {&ip, &ip, 1, 2};
+	unsigned i;
+
+	others[0].b[1] = 1;
+	others[1].b[11] = 1;
+	perch_tcb_set_tuple(&c, &t);
+	CU_ASSERT_TRUE(perch_tuple_equal(&c, &t));
+	CU_ASSERT_FALSE(perch_tuple_equal(&c, &(struct perch_tuple){&mapped, &mapped, 1, 2}));
+	for (i = 0; i < 2; i++) {
+		const struct perch_tuple to = {&others[i], &ip, 1, 2};
+		const struct perch_tuple from = {&ip, &others[i], 1, 2};
+
+		CU_ASSERT_FALSE(perch_tuple_equal(&c, &to) || perch_tuple_equal(&c, &from));
+	}
+	perch_tcb_set_tuple(&c, &(struct perch_tuple){&mapped, &mapped, 1, 2});
+	CU_ASSERT_TRUE(perch_tuple_equal(&c, &(struct perch_tuple){&mapped, &mapped, 1, 2}));
+	CU_ASSERT_FALSE(perch_tuple_equal(&c, &(struct perch_tuple){&ip, &ip, 1, 2}));
+	CU_ASSERT_FALSE(perch_tuple_equal(&c, &(struct perch_tuple){&mapped, &mapped, 2, 2}));
+	CU_ASSERT_FALSE(perch_tuple_equal(&c, &(struct perch_tuple){&mapped, &mapped, 1, 1}));
 }
 
 static void entry_is_small(void)
@@ -153,6 +186,7 @@ int main(int argc, char **argv)
 		{"latest_are_guessed", latest_are_guessed},
 		{"empty_again_is_as_new", empty_again_is_as_new},
 		{"similar_tuples_spread", similar_tuples_spread},
+		{"addresses_count_whole", addresses_count_whole},
 		{"entry_is_small", entry_is_small},
 		{NULL, NULL},
 	};

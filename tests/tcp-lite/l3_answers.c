@@ -346,9 +346,9 @@ static void udp_ephemeral_ports(void)
 	lab_open(&lab);
 	for (unsigned i = 0; i < 64; i++) {
 		CU_ASSERT_EQUAL_FATAL(perch_udp_open(lab.net, &any, 0, 0, &u[i]), 0);
-		CU_ASSERT(u[i]->lport >= 49152);
+		CU_ASSERT(u[i]->flow.lport >= 49152);
 		for (unsigned k = 0; k < i; k++)
-			CU_ASSERT_NOT_EQUAL(u[i]->lport, u[k]->lport);
+			CU_ASSERT_NOT_EQUAL(u[i]->flow.lport, u[k]->flow.lport);
 	}
 	CU_ASSERT_EQUAL(perch_udp_open(lab.net, &any, 0, 0, &more), -ENOBUFS);
 	perch_udp_close(lab.net, u[5]);

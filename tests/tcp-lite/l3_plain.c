@@ -220,7 +220,7 @@ static void send_both_ways(uint64_t salt)
 
 	perch_ip_send(lab.net, full, &e.src, &e.dst, IPPROTO_TCP, 0, &path);
 	CU_ASSERT_EQUAL(lab.net->n_tx, 1);
-	CU_ASSERT_TRUE(perch_plain_send(lab.net, brief, &e.src, &e.dst, &path,
+	CU_ASSERT_TRUE(perch_plain_send(lab.net, brief, e.src.w[3], e.dst.w[3], &path,
 		perch_cksum_sum(rte_pktmbuf_mtod(brief, const void *), TCP_BYTES)));
 	CU_ASSERT_EQUAL(lab.net->n_tx, 2);
 	flags = full->ol_flags;
@@ -258,7 +258,7 @@ static bool sends(struct perch_path *path, const char *dst, unsigned len)
 
 	if (len > m->pkt_len)
 		rte_pktmbuf_append(m, (uint16_t)(len - m->pkt_len));
-	sent = perch_plain_send(lab.net, m, &src, &to, path, 0);
+	sent = perch_plain_send(lab.net, m, src.w[3], to.w[3], path, 0);
 	CU_ASSERT_EQUAL(lab.net->n_tx, before + sent);
 	if (!sent)
 		rte_pktmbuf_free(m);
@@ -279,7 +279,6 @@ static void not_to_everybody(void)
 	CU_ASSERT_TRUE(sends(&path, "10.0.0.2", 0));
 	CU_ASSERT_TRUE(sends(&path, "10.0.0.2", 1480));
 	CU_ASSERT_FALSE(sends(&path, "10.0.0.2", 1481));
-	CU_ASSERT_FALSE(sends(&path, "fd00::2", 0));
 	lab_pass(&lab, 31 * LAB_S); /* it has become stale: it is asked first */
 	CU_ASSERT_FALSE(sends(&path, "10.0.0.2", 0));
 	lab_close(&lab);

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <rte_tcp.h>
 
@@ -47,6 +48,7 @@ struct talk talk;
 static struct rte_mempool *pool;
 static unsigned pool_level;
 static void *memory;
+static size_t memory_past_page;
 static int64_t deadlines[FLOWS_MAX];
 static struct frame sent[SENT_MAX];
 static unsigned sent_head, sent_tail;
@@ -534,11 +536,11 @@ static void meet_peer(void)
 
 void talk_begin_with(const struct perch_net_config *cfg)
 {
-	size_t bytes = perch_net_bytes(cfg);
+	size_t bytes = memory_past_page + perch_net_bytes(cfg);
 	unsigned i;
 
 	pool_level = rte_mempool_avail_count(pool);
-	memory = aligned_alloc(64, bytes);
+	memory = aligned_alloc((size_t)sysconf(_SC_PAGESIZE), bytes);
 	memset(memory, 0, bytes);
 	talk = (struct talk){.now_ns = cfg->now_ns, .peer_port = 4000, .our_port = 80,
 		.peer_isn = 1000000, .v6 = over_v6};
@@ -546,10 +548,15 @@ void talk_begin_with(const struct perch_net_config *cfg)
 	holding = false;
 	for (i = 0; i < FLOWS_MAX; i++)
 		deadlines[i] = PERCH_NET_NEVER;
-	if (perch_net_open(&talk.net, memory, cfg) < 0)
+	if (perch_net_open(&talk.net, (uint8_t *)memory + memory_past_page, cfg) < 0)
 		bad("perch_net_open refused the configuration");
 	meet_peer();
 	pass(5 * SECOND);
+}
+
+void talk_place(size_t past_page)
+{
+	memory_past_page = past_page;
 }
 
 void talk_begin(void)

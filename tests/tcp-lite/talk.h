@@ -53,6 +53,8 @@ int talk_main(const char *name, const struct suite_case *cases, int argc, char *
 /* The usual configuration, to be changed by a case before talk_begin_with. */
 struct perch_net_config talk_config(void);
 void talk_begin(void);
+/* From the next one on the net lies so many bytes, a multiple of 64, behind where a page begins. */
+void talk_place(size_t past_page);
 void talk_begin_with(const struct perch_net_config *cfg);
 /* Closes the net and asserts that no packet is missing. */
 void talk_end(void);

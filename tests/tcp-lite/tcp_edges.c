@@ -2,6 +2,8 @@
  * Edges that planted bugs (tests/bench/mutants.txt) have shown to be untested: segments that meet
  * in one burst, FINs at the edge of windows, holes after holes, packets that somebody still reads.
  */
+#include <stdlib.h>
+
 #include "tcp-lite/tcp_inside.h"
 #include "tests/tcp-lite/talk.h"
 
@@ -277,10 +279,10 @@ static void not_into_what_is_read(void)
 
 	opens(65536);
 	rx_text("A", 1, 100);
-	rte_mbuf_refcnt_update(talk.c->inbox->head, 1);
+	rte_mbuf_refcnt_update(tcb_inbox(talk.c)->head, 1);
 	rx_text("A", 101, 100);
 	check(perch_tcp_peek(talk.c, &view) == 100);
-	rte_mbuf_refcnt_update(talk.c->inbox->head, -1);
+	rte_mbuf_refcnt_update(tcb_inbox(talk.c)->head, -1);
 	takes(200);
 	talk_end();
 }
@@ -436,7 +438,7 @@ static void nothing_in_flight(void)
 	writes(1000);
 	tx("A 1:1001");
 	rx("A 1 ack 1001");
-	check(talk.c->outbox == NULL);
+	check(talk.c->outbox == 0);
 	talk_end();
 }
 
@@ -449,7 +451,7 @@ static void copy_of_what_is_held(void)
 	opens(65536);
 	writes(1000);
 	tx("A 1:1001");
-	m = talk.c->outbox->head;
+	m = tcb_outbox(talk.c)->head;
 	rte_mbuf_refcnt_update(m, 1);
 	off = m->data_off;
 	pass(3 * SECOND);
@@ -738,6 +740,70 @@ static void progress_confirms_the_neighbour(void)
 	talk_end();
 }
 
+/* The lists of those with events, and with something to send, reach their end while they are not
+ * empty: what is left goes to the front, and the order stays. */
+static void lists_go_on_in_front(void)
+{
+	struct perch_net *net;
+	struct talk first;
+
+	talk_begin();
+	net = talk.net;
+	accepts("mss 1000");
+	first = talk;
+	talk.peer_port = 4001;
+	rx("S 0 <mss 1000>");
+	tx("SA 0 ack 1");
+	rx("A 1 ack 1");
+	event(PERCH_FLOW_ACCEPTED);
+	net->ready_first = net->ready_end = net->max_listed - 1;
+	net->tcp->output_first = net->tcp->output_end = net->max_listed - 1;
+	rx("PA 1:11");
+	{
+		struct talk second = talk;
+
+		turn_to(&first);
+		rx("PA 1:21");
+		check(net->ready_end == 2 && net->tcp->output_end == 2);
+		turn_to(&second);
+	}
+	event(PERCH_FLOW_READABLE);
+	tx("A 1 ack 11");
+	turn_to(&first);
+	event(PERCH_FLOW_READABLE);
+	tx("A 1 ack 21");
+	event(0);
+	check(net->ready_end == 0 && net->tcp->output_end == 0);
+	talk_end();
+}
+
+/* One of three leaves: those behind it move up. */
+static void leaves_the_list(void)
+{
+	struct perch_net_list lists[4];
+	struct perch_net *net = calloc(1, sizeof(*net));
+	struct perch_flow f[3];
+	unsigned gone, i;
+
+	net->lists = &lists[3];
+	net->max_listed = 4;
+	for (gone = 0; gone < 3; gone++) {
+		memset(f, 0, sizeof(f));
+		for (i = 0; i < 3; i++)
+			perch_net_mark_ready(net, &f[i], PERCH_FLOW_READABLE);
+		perch_net_leave_ready(net, &f[gone]);
+		perch_net_leave_ready(net, &f[gone]);
+		check(f[gone].events == 0 && !f[gone].in_ready);
+		for (i = 0; i < 3; i++)
+			check(i == gone || perch_net_next_ready(net) == &f[i]);
+		check(perch_net_next_ready(net) == NULL);
+	}
+	perch_net_mark_ready(net, &f[0], PERCH_FLOW_READABLE);
+	perch_net_leave_ready(net, &f[0]);
+	check(perch_net_next_ready(net) == NULL && net->ready_end == 0);
+	free(net);
+}
+
 static const struct suite_case cases[] = {
 	{"9293 3.1 short headers", short_headers},
 	{"early ones are taken off", early_ones_are_taken_off},
@@ -779,6 +845,8 @@ static const struct suite_case cases[] = {
 	{"7323 5.5 silence counts from the last", silence_counts_from_the_last},
 	{"7323 5.5 a new clock after silence", a_new_clock_after_silence},
 	{"3.8.4 keepalive tries anew", keepalive_tries_anew},
+	{"lists go on in front", lists_go_on_in_front},
+	{"one leaves the list", leaves_the_list},
 	{NULL, NULL},
 };
 

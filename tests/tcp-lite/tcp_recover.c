@@ -17,7 +17,7 @@ static uint32_t ssthresh(void)
 /* Of what is in flight. */
 static struct perch_outbox *outbox(void)
 {
-	return talk.c->outbox;
+	return tcb_outbox(talk.c);
 }
 
 /* An accepted connection of NewReno, with `segments` in flight. */
