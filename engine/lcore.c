@@ -28,6 +28,16 @@ static int open_net(struct perch_lcore *l, const struct perch_net_config *given,
 	return perch_net_open(&l->net, l->net_memory, &cfg);
 }
 
+/* The wheel's words are in the TCBs, which it thereby fetches. */
+static int open_flow_timers(struct perch_lcore *l, uint32_t max_flows)
+{
+	struct perch_wheel_config cfg = {
+		.max_ids = max_flows, .tick_ns = FLOW_TICK_NS, .now_ns = l->now_ns};
+
+	cfg.words = perch_net_wheel_words(l->net, &cfg.word_stride_bytes);
+	return perch_wheel_open(&l->flow_timers, &cfg);
+}
+
 int perch_lcore_open(struct perch_lcore **out, struct perch *e, unsigned id, int cpu,
 	const struct perch_net_config *net, const struct perch_sched_config *sched)
 {
@@ -56,9 +66,7 @@ int perch_lcore_open(struct perch_lcore **out, struct perch *e, unsigned id, int
 		rc = perch_mailbox_open(&l->mail,
 			&(struct perch_mailbox_config){.sched = l->sched, .slots = PERCH_MAIL});
 	if (rc == 0)
-		rc = perch_wheel_open(&l->flow_timers,
-			&(struct perch_wheel_config){.max_ids = net->max_flows,
-				.tick_ns = FLOW_TICK_NS, .now_ns = l->now_ns});
+		rc = open_flow_timers(l, net->max_flows);
 	if (rc < 0) {
 		perch_lcore_close(l);
 		return rc;

@@ -48,7 +48,7 @@ enum {
 
 struct entry {
 	uint32_t id;
-	uint32_t mark; /* what queued[id] is while this entry is live */
+	uint32_t mark; /* what the id's word is while this entry is live */
 };
 
 struct chunk {
@@ -79,7 +79,9 @@ struct perch_wheel {
 	int64_t start_ns;
 	uint64_t tick_ns;
 	uint64_t per_tick;  /* 2^64 / tick_ns, to divide by it */
-	uint32_t *queued;   /* per id: tick << 1 | 1, or 0 = not queued */
+	char *words;        /* per id a u32: tick << 1 | 1, or 0 = not queued */
+	size_t stride;      /* from one to the next */
+	uint32_t *own;      /* they, if nobody else has them; or NULL */
 	struct chunk *chunks;
 	uint64_t *seen;     /* per id: a bit, used by a sweep */
 	uint32_t free_chunk;
@@ -158,6 +160,11 @@ static uint64_t marked_tick(const struct perch_wheel *w, uint32_t mark)
 }
 
 /* ---- entries ---- */
+
+static inline uint32_t *queued(const struct perch_wheel *w, uint32_t id)
+{
+	return (uint32_t *)(void *)(w->words + id * w->stride);
+}
 
 static uint32_t take_chunk(struct perch_wheel *w)
 {
@@ -341,7 +348,7 @@ static void sweep_slot(struct perch_wheel *w, unsigned level, unsigned slot)
 		give_chunk(w, chain.first);
 		w->entries -= count - chain.from;
 		for (i = chain.from; i < count; i++)
-			if (w->queued[chunk.entry[i].id] == chunk.entry[i].mark &&
+			if (*queued(w, chunk.entry[i].id) == chunk.entry[i].mark &&
 			    first_seen(w, chunk.entry[i].id)) {
 				append(w, level, slot, chunk.entry[i]);
 				w->entries++;
@@ -430,7 +437,7 @@ static void pace(struct perch_wheel *w)
 /* Into the second cache: the first has few buffers for misses. */
 static void prefetch_queued(const struct perch_wheel *w, const struct entry *entry)
 {
-	__builtin_prefetch(&w->queued[entry->id], 0, 2);
+	__builtin_prefetch(queued(w, entry->id), 0, 2);
 	__asm__ volatile("");
 }
 
@@ -451,9 +458,9 @@ static uint32_t name_present(struct perch_wheel *w, uint32_t *ids, uint32_t max)
 			if (chain->from + (uint32_t)AHEAD < count)
 				prefetch_queued(w, &chunk->entry[chain->from + AHEAD]);
 			w->entries--;
-			if (w->queued[id] != mark)
+			if (*queued(w, id) != mark)
 				continue;
-			w->queued[id] = 0;
+			*queued(w, id) = 0;
 			ids[named++] = id;
 		}
 		if (chain->from < count)
@@ -495,7 +502,9 @@ int perch_wheel_open(struct perch_wheel **out, const struct perch_wheel_config *
 {
 	struct perch_wheel *w;
 
-	if (cfg->max_ids == 0 || cfg->tick_ns < 0)
+	if (cfg->max_ids == 0 || cfg->tick_ns < 0 ||
+	    cfg->word_stride_bytes % sizeof(uint32_t) != 0 ||
+	    (cfg->words == NULL) != (cfg->word_stride_bytes == 0))
 		return -EINVAL;
 	w = perch_region_map(sizeof(*w), -1);
 	if (w == NULL)
@@ -507,10 +516,13 @@ int perch_wheel_open(struct perch_wheel **out, const struct perch_wheel_config *
 	w->tick_ns = cfg->tick_ns ? (uint64_t)cfg->tick_ns : DEFAULT_TICK_NS;
 	w->per_tick = UINT64_MAX / w->tick_ns;
 	w->next = UINT64_MAX;
-	w->queued = perch_region_map(w->max_ids * sizeof(*w->queued), -1);
+	if (cfg->words == NULL)
+		w->own = perch_region_map(w->max_ids * sizeof(*w->own), -1);
+	w->words = (char *)(cfg->words ? cfg->words : w->own);
+	w->stride = cfg->words ? cfg->word_stride_bytes : sizeof(*w->own);
 	w->chunks = perch_region_map(w->max_chunks * sizeof(*w->chunks), -1);
 	w->seen = perch_region_map(((size_t)w->max_ids + 63) / 64 * sizeof(*w->seen), -1);
-	if (w->queued == NULL || w->chunks == NULL || w->seen == NULL) {
+	if (w->words == NULL || w->chunks == NULL || w->seen == NULL) {
 		perch_wheel_close(w);
 		return -ENOMEM;
 	}
@@ -524,27 +536,27 @@ void perch_wheel_close(struct perch_wheel *w)
 		return;
 	perch_region_unmap(w->seen, ((size_t)w->max_ids + 63) / 64 * sizeof(*w->seen));
 	perch_region_unmap(w->chunks, w->max_chunks * sizeof(*w->chunks));
-	perch_region_unmap(w->queued, w->max_ids * sizeof(*w->queued));
+	perch_region_unmap(w->own, w->max_ids * sizeof(*w->own));
 	perch_region_unmap(w, sizeof(*w));
 }
 
 void perch_wheel_arm(struct perch_wheel *w, uint32_t id, int64_t deadline_ns)
 {
 	uint64_t tick = tick_of(w, deadline_ns, true);
-	uint32_t *queued;
+	uint32_t *word;
 
 	assert(id < w->max_ids);
 	if (tick < w->tick)
 		tick = w->tick;
 	if (tick - w->tick > HORIZON)
 		tick = w->tick + HORIZON;
-	queued = &w->queued[id];
-	if (*queued != 0 && marked_tick(w, *queued) <= tick)
+	word = queued(w, id);
+	if (*word != 0 && marked_tick(w, *word) <= tick)
 		return;
 	if (w->entries >= w->max_entries)
 		sweep(w);
-	*queued = mark_of(tick);
-	put(w, (struct entry){id, *queued}, place_of(w, tick, LEVELS));
+	*word = mark_of(tick);
+	put(w, (struct entry){id, *word}, place_of(w, tick, LEVELS));
 	w->entries++;
 	w->moves++;
 }

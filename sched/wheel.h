@@ -15,6 +15,7 @@
 #ifndef PERCH_SCHED_WHEEL_H
 #define PERCH_SCHED_WHEEL_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct perch_wheel;
@@ -23,6 +24,12 @@ struct perch_wheel_config {
 	uint32_t max_ids; /* ids are 0 .. max_ids - 1 */
 	int64_t tick_ns;  /* grain; 0 = 100,000 (100 us) */
 	int64_t now_ns;   /* where time starts */
+	/* The wheel keeps a word for each id, which it reads when it names one. If the owner has a
+	 * record for each, the word is best there, beside what he reads then: that of id 0, and
+	 * how far apart they are, a multiple of 4. Zero at open, and the wheel's alone until it is
+	 * closed, whatever becomes of the record. NULL: the wheel has an array of its own. */
+	uint32_t *words;
+	size_t word_stride_bytes;
 };
 
 /* Returns 0, -EINVAL or -ENOMEM. */

@@ -296,6 +296,11 @@ void perch_net_prefetch(const struct perch_net *net, uint32_t id)
 	perch_tcp_prefetch_flow(net, id);
 }
 
+uint32_t *perch_net_wheel_words(const struct perch_net *net, size_t *stride_bytes)
+{
+	return perch_tcp_wheel_words(net, stride_bytes);
+}
+
 int64_t perch_net_expire(struct perch_net *net, uint32_t id, int64_t now_ns)
 {
 	perch_net_set_time(net, now_ns);

@@ -216,6 +216,10 @@ void perch_net_input(
  * learn from it, answer nothing. Consumes m. */
 void perch_net_learn(struct perch_net *net, unsigned ifidx, struct rte_mbuf *m, int64_t now_ns);
 
+/* A word for each flow id, for a timing wheel that names these, where perch_net_expire looks first:
+ * that of id 0, and how far apart they are. Zero at open; the net never writes them. */
+uint32_t *perch_net_wheel_words(const struct perch_net *net, size_t *stride_bytes);
+
 /* Ask for the memory of flow `id`, which the timing wheel named, before its timers run. */
 void perch_net_prefetch(const struct perch_net *net, uint32_t id);
 

@@ -47,7 +47,7 @@ struct perch_tcb {
 	int64_t timer_ns;            /* when `timer` is due, or PERCH_NET_NEVER */
 	int64_t read_ns;             /* when the packet came of which the last peek or copy began */
 	uint32_t armed_tick;         /* the earliest naming by the timing wheel that is agreed */
-	uint32_t spare;
+	uint32_t wheel_word;         /* the timing wheel's, whoever has this slot: net.h */
 	uint32_t inbox, outbox;      /* see tcb_inbox(); 0: nothing unread and no hole; no data
 	                              * queued or in flight */
 

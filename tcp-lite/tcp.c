@@ -242,12 +242,15 @@ struct perch_tcb *perch_tcb_new(struct perch_net *net, const struct perch_tuple 
 {
 	struct perch_tcp *t = net->tcp;
 	struct perch_tcb *c = take_slot(net);
+	uint32_t wheel_word;
 
 	if (!c) {
 		net->drops[PERCH_DROP_tcp_flow_table_full]++;
 		return NULL;
 	}
+	wheel_word = c->wheel_word;
 	clear_lines(c, sizeof(*c));
+	c->wheel_word = wheel_word;
 	c->flow.kind = PERCH_FLOW_TCP;
 	c->flow.waiter[0] = c->flow.waiter[1] = UINT32_MAX;
 	perch_tcb_set_tuple(c, tuple);

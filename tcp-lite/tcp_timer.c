@@ -319,6 +319,12 @@ static void timer_due(struct perch_net *net, struct perch_tcb *c)
 	}
 }
 
+uint32_t *perch_tcp_wheel_words(const struct perch_net *net, size_t *stride_bytes)
+{
+	*stride_bytes = sizeof(struct perch_tcb);
+	return &net->tcp->tcbs[0].wheel_word;
+}
+
 /* The wheel may name a connection early, for deadlines that were put off, or one whose slot has a
  * new tenant: it is the deadlines here that count. */
 int64_t perch_tcp_expire(struct perch_net *net, uint32_t id)

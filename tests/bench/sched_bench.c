@@ -413,7 +413,8 @@ static void bench_spawn(void)
 struct timed_flow {
 	int64_t deadline_ns;
 	uint64_t packets;
-	char rest[48];
+	uint32_t wheel_word;
+	char rest[44];
 };
 
 enum {
@@ -504,7 +505,11 @@ static void bench_timer(void)
 		goto out;
 	t.flow = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (t.flow == MAP_FAILED || perch_wheel_open(&t.wheel, &cfg) < 0)
+	if (t.flow == MAP_FAILED)
+		exit(1);
+	cfg.words = &t.flow[0].wheel_word;
+	cfg.word_stride_bytes = sizeof(*t.flow);
+	if (perch_wheel_open(&t.wheel, &cfg) < 0)
 		exit(1);
 	madvise(t.flow, bytes, MADV_HUGEPAGE);
 	for (i = 0; i < TIMED; i++) {

@@ -13,13 +13,46 @@
 
 enum { TICK = 1000 };
 
+enum { LEFT = 0x1ef7, RIGHT = 0x516b7 };
+
+/* Of the owner of an id, who gives the wheel a word of it. */
+struct record {
+	uint32_t left, word, right;
+};
+
+static bool in_records; /* all cases run in both forms */
+static struct record *records;
+static uint32_t n_records;
+
 static struct perch_wheel *open_wheel(uint32_t max_ids)
 {
 	struct perch_wheel_config cfg = {.max_ids = max_ids, .tick_ns = TICK};
 	struct perch_wheel *w = NULL;
+	uint32_t i;
 
+	if (in_records) {
+		n_records = max_ids;
+		records = malloc(n_records * sizeof(*records));
+		for (i = 0; i < n_records; i++)
+			records[i] = (struct record){LEFT, 0, RIGHT};
+		cfg.words = &records[0].word;
+		cfg.word_stride_bytes = sizeof(*records);
+	}
 	CU_ASSERT_EQUAL_FATAL(perch_wheel_open(&w, &cfg), 0);
 	return w;
+}
+
+/* Nothing but its words was written. */
+static void close_wheel(struct perch_wheel *w)
+{
+	uint32_t i;
+
+	perch_wheel_close(w);
+	for (i = 0; in_records && i < n_records; i++)
+		CU_ASSERT(records[i].left == LEFT && records[i].right == RIGHT);
+	free(records);
+	records = NULL;
+	n_records = 0;
 }
 
 /* Names at most one id, and expects no second. */
@@ -34,10 +67,17 @@ static uint32_t only(struct perch_wheel *w, int64_t now_ns)
 static void refuses_nonsense(void)
 {
 	struct perch_wheel_config none = {.max_ids = 0}, backwards = {.max_ids = 1, .tick_ns = -1};
+	uint32_t words[2] = {0, 0};
+	struct perch_wheel_config nowhere = {.max_ids = 1, .word_stride_bytes = 8};
+	struct perch_wheel_config all_alike = {.max_ids = 2, .words = words};
+	struct perch_wheel_config askew = {.max_ids = 1, .words = words, .word_stride_bytes = 6};
 	struct perch_wheel *w;
 
 	CU_ASSERT_EQUAL(perch_wheel_open(&w, &none), -EINVAL);
 	CU_ASSERT_EQUAL(perch_wheel_open(&w, &backwards), -EINVAL);
+	CU_ASSERT_EQUAL(perch_wheel_open(&w, &nowhere), -EINVAL);
+	CU_ASSERT_EQUAL(perch_wheel_open(&w, &all_alike), -EINVAL);
+	CU_ASSERT_EQUAL(perch_wheel_open(&w, &askew), -EINVAL);
 	perch_wheel_close(NULL);
 }
 
@@ -52,7 +92,7 @@ static void names_once_and_not_early(void)
 	CU_ASSERT_EQUAL(only(w, 6 * TICK), 3);
 	CU_ASSERT_EQUAL(only(w, 600 * TICK), UINT32_MAX);
 	CU_ASSERT_EQUAL(perch_wheel_next(w), INT64_MAX);
-	perch_wheel_close(w);
+	close_wheel(w);
 }
 
 static void past_deadline_is_due_now(void)
@@ -63,7 +103,7 @@ static void past_deadline_is_due_now(void)
 	perch_wheel_arm(w, 1, 3);
 	CU_ASSERT_EQUAL(perch_wheel_next(w), 1000 * TICK);
 	CU_ASSERT_EQUAL(only(w, 1000 * TICK), 1);
-	perch_wheel_close(w);
+	close_wheel(w);
 }
 
 static void shortened_names_early_and_once(void)
@@ -76,7 +116,7 @@ static void shortened_names_early_and_once(void)
 	perch_wheel_arm(w, 2, 9 * TICK);
 	CU_ASSERT_EQUAL(only(w, 9 * TICK), 2);
 	CU_ASSERT_EQUAL(only(w, 200000 * TICK), UINT32_MAX);
-	perch_wheel_close(w);
+	close_wheel(w);
 }
 
 static void lengthened_stays_lazily(void)
@@ -89,7 +129,7 @@ static void lengthened_stays_lazily(void)
 	perch_wheel_arm(w, 2, 99 * TICK);
 	CU_ASSERT_EQUAL(only(w, 98 * TICK), UINT32_MAX);
 	CU_ASSERT_EQUAL(only(w, 99 * TICK), 2);
-	perch_wheel_close(w);
+	close_wheel(w);
 }
 
 static void one_tick_names_in_order_armed(void)
@@ -106,7 +146,7 @@ static void one_tick_names_in_order_armed(void)
 	CU_ASSERT_EQUAL(got, 200);
 	for (i = 0; i < got; i++)
 		CU_ASSERT_EQUAL(ids[i], i);
-	perch_wheel_close(w);
+	close_wheel(w);
 }
 
 /* Sixty thousand in one slot of the top level: they come down a few at a time. */
@@ -132,7 +172,7 @@ static void many_come_down_in_step(void)
 	CU_ASSERT_EQUAL(got, IDS);
 	CU_ASSERT(most <= 3 * 31); /* a chunk from each level */
 	CU_ASSERT(perch_wheel_moves(w) >= 2 * IDS); /* in, and down at least once */
-	perch_wheel_close(w);
+	close_wheel(w);
 }
 
 /* An id that is armed while older ones of its tick are on their way down is named after them. */
@@ -153,7 +193,7 @@ static void late_comers_stand_behind(void)
 	CU_ASSERT_EQUAL(got, ALL);
 	for (i = 0; i < got; i++)
 		CU_ASSERT_EQUAL(ids[i], i);
-	perch_wheel_close(w);
+	close_wheel(w);
 }
 
 static void horizon_names_early_but_names(void)
@@ -170,7 +210,7 @@ static void horizon_names_early_but_names(void)
 		id = only(w, step);
 	}
 	CU_ASSERT_EQUAL(id, 0);
-	perch_wheel_close(w);
+	close_wheel(w);
 }
 
 /* A year of idle time in jumps from next to next: a handful of steps, not millions of ticks. */
@@ -191,7 +231,7 @@ static void time_jumps(void)
 		CU_ASSERT_EQUAL(now, h * hour / 4);
 	}
 	CU_ASSERT(steps <= 5 * h);
-	perch_wheel_close(w);
+	close_wheel(w);
 }
 
 /* Every tick arms far, shortens and fires: each leaves a stale entry, and memory must suffice. */
@@ -206,7 +246,7 @@ static void stale_entries_are_bounded(void)
 		CU_ASSERT_EQUAL_FATAL(only(w, t * TICK), t % 4);
 	}
 	CU_ASSERT_EQUAL(only(w, 5000000ll * TICK), UINT32_MAX);
-	perch_wheel_close(w);
+	close_wheel(w);
 }
 
 /* ---- against a model ---- */
@@ -293,7 +333,7 @@ static void agrees_with_model(void)
 			model_expire(&m);
 			model_next(&m);
 		}
-		perch_wheel_close(m.w);
+		close_wheel(m.w);
 	}
 }
 
@@ -314,6 +354,9 @@ int main(int argc, char **argv)
 		{"agrees with a model", agrees_with_model},
 		{NULL, NULL},
 	};
+	int rc;
 
-	return suite_main("sched wheel", cases, argc, argv);
+	rc = suite_main("sched wheel", cases, argc, argv);
+	in_records = true;
+	return suite_main("sched wheel, its words in records", cases, argc, argv) | rc;
 }

@@ -213,6 +213,13 @@ void perch_tcp_prefetch_flow(const struct perch_net *net, uint32_t id)
 	(void)id;
 }
 
+uint32_t *perch_tcp_wheel_words(const struct perch_net *net, size_t *stride_bytes)
+{
+	(void)net;
+	*stride_bytes = 0;
+	return NULL;
+}
+
 int64_t perch_tcp_expire(struct perch_net *net, uint32_t id)
 {
 	return net->now_ns + id;

@@ -196,6 +196,34 @@ static void finding_touches_one_line(void)
 	talk_end();
 }
 
+/* Whoever has the slot, and whoever had it before. */
+static void words_are_the_wheels(void)
+{
+	struct perch_net_config cfg = talk_config();
+	struct rte_mbuf *m;
+	uint32_t *words, id;
+	size_t stride;
+
+	talk_begin_with(&cfg);
+	words = perch_net_wheel_words(talk.net, &stride);
+	check(stride % sizeof(*words) == 0);
+	stride /= sizeof(*words);
+	for (id = 0; id < cfg.max_flows; id++) {
+		check(words[id * stride] == 0);
+		words[id * stride] = id + 1;
+	}
+	accepts("mss 1460");
+	check(perch_tcp_warm(talk.net, talk.c, "order", 5, &m) == 0);
+	rte_pktmbuf_free(m);
+	rx("R 1");
+	event(PERCH_FLOW_FAILED | PERCH_FLOW_READABLE | PERCH_FLOW_WRITABLE);
+	perch_tcp_close(talk.net, talk.c);
+	gone();
+	for (id = 0; id < cfg.max_flows; id++)
+		check(words[id * stride] == id + 1);
+	talk_end();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct suite_case cases[] = {
@@ -203,6 +231,7 @@ int main(int argc, char **argv)
 		{"naming touches one line", naming_touches_one_line},
 		{"waiting touches one line", waiting_touches_one_line},
 		{"finding touches one line", finding_touches_one_line},
+		{"words are the wheel's", words_are_the_wheels},
 		{NULL, NULL},
 	};
 
