@@ -536,11 +536,12 @@ static void meet_peer(void)
 
 void talk_begin_with(const struct perch_net_config *cfg)
 {
-	size_t bytes = memory_past_page + perch_net_bytes(cfg);
+	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+	size_t bytes = RTE_ALIGN_CEIL(memory_past_page + perch_net_bytes(cfg), page_bytes);
 	unsigned i;
 
 	pool_level = rte_mempool_avail_count(pool);
-	memory = aligned_alloc((size_t)sysconf(_SC_PAGESIZE), bytes);
+	memory = aligned_alloc(page_bytes, bytes);
 	memset(memory, 0, bytes);
 	talk = (struct talk){.now_ns = cfg->now_ns, .peer_port = 4000, .our_port = 80,
 		.peer_isn = 1000000, .v6 = over_v6};
