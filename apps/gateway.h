@@ -99,7 +99,7 @@ struct gateway {
 	struct perch_addr lines[GATEWAY_LINES], rerequest, glimpse; /* port 0: there is none */
 	uint64_t snapshot_over; /* holes of more units are left to a snapshot */
 	unsigned n_lines;
-	struct perch_udp *udp[GATEWAY_LINES];
+	struct perch_udp *udp[GATEWAY_LINES], *ask; /* ask: for re-requests and their answers */
 	struct feed *feed;
 	struct perch_ref timer, snapper;
 	int64_t armed_ns; /* when the timer will wake */
@@ -127,8 +127,9 @@ void gateway_keep(struct gateway *g);
 int gateway_fix_open(struct gateway *g, const char *version, const char *target);
 void gateway_fix_close(struct gateway *g);
 
-/* gateway_feed.c: one coroutine for each line, one for its timer, one for snapshots. The symbols
- * are those of the desk, in their order. */
+/* gateway_feed.c: one coroutine for each line, one for its timer, one for answers to re-requests,
+ * one for snapshots. The symbols are those of the desk, in their order. A line that cannot be
+ * listened to is the end of the app: see refusal. */
 int gateway_feed_open(struct gateway *g, const char *const *symbols);
 void gateway_feed(void *arg);
 void gateway_feed_close(struct gateway *g);

@@ -2,6 +2,7 @@
  * perch-gateway's feed: packets of two lines to books, books to ticks, ticks to orders.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "apps/feed/place.h"
@@ -107,7 +108,7 @@ static void take_events(struct gateway *g, const struct perch_datagram *d)
 		case FEED_DATA: take_messages(g, &ev, d); break;
 		case FEED_REQUEST:
 			if (g->rerequest.port)
-				perch_send(g->udp[0], &g->rerequest, ev.data, ev.len);
+				perch_send(g->ask, &g->rerequest, ev.data, ev.len);
 			break;
 		case FEED_SESSION:
 			g->feed_sessions++;
@@ -192,18 +193,19 @@ static void get_snapshots(void *arg)
 
 /* ---- the lines ------------------------------------------------------------------------------ */
 
+/* A group's socket is bound to the group, so that two lines may have the same port. */
 static int open_line(struct gateway *g, unsigned i)
 {
-	int rc = perch_bind(NULL, g->lines[i].port, &g->udp[i]);
+	const struct perch_addr *at = &g->lines[i];
+	bool group = place_is_group(at);
+	int rc = perch_bind(group ? at : NULL, at->port, &g->udp[i]);
 
-	if (rc == 0 && place_is_group(&g->lines[i]))
-		rc = perch_join(g->udp[i], &g->lines[i], NULL);
+	if (rc == 0 && group)
+		rc = perch_join(g->udp[i], at, NULL);
+	if (rc < 0)
+		snprintf(g->refusal, sizeof(g->refusal), "line %c cannot be listened to: %s",
+			'A' + (char)i, strerror(-rc));
 	return rc;
-}
-
-static bool is_rerequest(const struct gateway *g, const struct perch_datagram *d)
-{
-	return g->rerequest.port && memcmp(&d->from, &g->rerequest, sizeof(d->from)) == 0;
 }
 
 void gateway_feed_input(struct gateway *g, unsigned line, const struct perch_datagram *d)
@@ -212,39 +214,66 @@ void gateway_feed_input(struct gateway *g, unsigned line, const struct perch_dat
 	take_events(g, d);
 }
 
-static void read_line(struct gateway *g, unsigned i)
+static void read_on(struct gateway *g, struct perch_udp *u, unsigned line)
 {
 	struct perch_datagram d;
 
-	while (perch_recv(g->udp[i], &d, PERCH_FOREVER) == 0) {
+	while (perch_recv(u, &d, PERCH_FOREVER) == 0) {
 		stamp(g, GATEWAY_RECV);
-		gateway_feed_input(g, is_rerequest(g, &d) ? FEED_RECOVERY : i, &d);
+		gateway_feed_input(g, line, &d);
 		rearm(g);
 	}
 }
 
 static void second_line(void *arg)
 {
-	read_line(arg, 1);
+	struct gateway *g = arg;
+
+	read_on(g, g->udp[1], 1);
+}
+
+static void answers(void *arg)
+{
+	struct gateway *g = arg;
+
+	read_on(g, g->ask, FEED_RECOVERY);
+}
+
+/* All that it takes, before the first packet can come. */
+static int begin(struct gateway *g)
+{
+	unsigned i;
+	int rc = 0;
+
+	for (i = 0; i < g->n_lines && rc == 0; i++)
+		rc = open_line(g, i);
+	if (rc == 0 && g->rerequest.port)
+		rc = perch_bind(NULL, 0, &g->ask);
+	if (rc == 0)
+		rc = perch_spawn(pass_time, g, 0);
+	if (rc == 0 && g->rerequest.port)
+		rc = perch_spawn(answers, g, 0);
+	if (rc == 0 && g->glimpse.port)
+		rc = perch_spawn(get_snapshots, g, PERCH_PRIVATE_STACK);
+	if (rc == 0 && g->n_lines == 2)
+		rc = perch_spawn(second_line, g, 0);
+	return rc;
 }
 
 void gateway_feed(void *arg)
 {
 	struct gateway *g = arg;
-	unsigned i;
-	int rc = 0;
+	int rc;
 
 	g->armed_ns = PERCH_FOREVER;
-	for (i = 0; i < g->n_lines && rc == 0; i++)
-		rc = open_line(g, i);
-	if (rc == 0)
-		rc = perch_spawn(pass_time, g, 0);
-	if (rc == 0 && g->glimpse.port)
-		rc = perch_spawn(get_snapshots, g, PERCH_PRIVATE_STACK);
-	if (rc == 0 && g->n_lines == 2)
-		rc = perch_spawn(second_line, g, 0);
-	if (rc == 0)
-		read_line(g, 0);
+	rc = begin(g);
+	if (rc == 0) {
+		read_on(g, g->udp[0], 0);
+		return;
+	}
+	if (!g->refusal[0])
+		snprintf(g->refusal, sizeof(g->refusal), "there is no feed: %s", strerror(-rc));
+	perch_stop(g->engine);
 }
 
 /* ---- open and close ------------------------------------------------------------------------- */

@@ -59,7 +59,7 @@ struct market {
 		uint64_t time_ns;
 	} next;
 	struct glimpse_server glimpse;
-	uint64_t packets, beats, refused, requests, answered, too_long;
+	uint64_t packets, beats, refused, requests, answered, bad_requests, too_long;
 	int error;
 };
 
@@ -316,7 +316,7 @@ static void take_request(struct market *m, struct perch_udp *u, const struct per
 	struct late *l;
 
 	m->requests++;
-	if (m->o.deaf || !feed_same_session(&r->session, &m->session))
+	if (m->o.deaf)
 		return;
 	if (m->o.late_ms == 0) {
 		answer(m, u, d, r);
@@ -344,8 +344,11 @@ static void request_server(void *arg)
 		return;
 	}
 	while (perch_recv(u, &d, PERCH_FOREVER) == 0)
-		if (mold_request(d.data, d.len, &r) == 0)
+		if (mold_request(d.data, d.len, &r) == 0 &&
+			feed_same_session(&r.session, &m->session))
 			take_request(m, u, &d, &r);
+		else
+			m->bad_requests++;
 }
 
 /* ---- snapshots ------------------------------------------------------------------------------ */
@@ -478,9 +481,9 @@ static int report(struct market *m)
 		n, m->packets - m->beats, s, s > 0 ? (double)n / s : 0.0, m->refused);
 	report_line(m, 0);
 	report_line(m, 1);
-	printf("requests %" PRIu64 ", answered %" PRIu64 "; snapshots %" PRIu64
-	       "; too long for a packet %" PRIu64 "\n",
-		m->requests, m->answered, m->glimpse.served, m->too_long);
+	printf("requests %" PRIu64 ", answered %" PRIu64 ", not understood %" PRIu64
+	       "; snapshots %" PRIu64 "; too long for a packet %" PRIu64 "\n",
+		m->requests, m->answered, m->bad_requests, m->glimpse.served, m->too_long);
 	if (m->error)
 		args_complain(m->args, "%s", strerror(-m->error));
 	if (m->cut_off)

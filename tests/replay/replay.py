@@ -44,10 +44,11 @@ APPS["market_data"] = FEED
 APPS.update((name, (*FEED, "--events", "--top-to", f"{f.PEER}:9999", *args))
             for name, (_, _, args, _) in feeds.FEEDS.items())
 scenes.SCENES.update((name, fn) for name, (fn, _, _, _) in feeds.FEEDS.items())
-APPS["gateway"] = APPS["silent_exchange"] = (
+APPS["gateway"] = (
     "--mac", f.OUR_MAC, "--", "perch-gateway", "--", "--ip", f.OURS + "/24",
     "--line-a", "%s:%d" % scenes.LINES[0], "--line-b", "%s:%d" % scenes.LINES[1],
     "--exchange", f"{f.PEER}:{scenes.Exchange.PORT}")
+APPS["silent_exchange"] = (*APPS["gateway"], "--heartbeat-timeout", "20000")
 DIALS = ("gateway", "silent_exchange", "late_join")  # what answers needs its port and ISN
 APPS["exchange"] = APPS["strangers"] = (
     "--mac", f.OUR_MAC, "--", "perch-exchange", "--", "--ip", f.OURS + "/24",

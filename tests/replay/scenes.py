@@ -211,7 +211,7 @@ def silent_exchange(s, port=0, isn=0):
         return
     x = Exchange(s, port, isn)
     x.send(f.SYN | f.ACK, options=b"\2\4\5\xb4\4\2")
-    x.heard += x.LOGIN
+    x.heard += x.LOGIN + 5  # of SoupBinTCP 4.x, with a heartbeat timeout
     x.send(f.PSH | f.ACK, x.packet(b"A", b"PERCH001  " + b"1".rjust(20)))
     for second in range(1, 16):
         s.now = START + second * S + MS

@@ -168,7 +168,7 @@ def a_killed_gateway_comes_back():
             text, at_exchange = floor.end(again)
             orders = number(at_exchange, "orders")
             assert orders > 0 and number(text, "orders adopted") == orders, text + at_exchange
-            assert number(text, "next reference") > orders, text
+            assert number(text, "next reference") >= 100000 > orders, text  # the store's
             assert number(text, "reports heard again") > 0, text
             assert number(at_exchange, "sent again") == 0, at_exchange
             if own is FIX_44[1]:
@@ -328,6 +328,20 @@ def late_with_a_snapshot():
 
 
 @case
+def groups_and_rerequests():
+    """Two groups with one port; what was before the gateway came is asked for again."""
+    lines = ("--line-a", "233.54.12.111:5001", "--line-b", "233.54.12.112:5001")
+    with Floor("--house", "1000", "--glimpse-port", "9003", *lines) as floor:
+        gateway = floor.gateway(*lines, "--glimpse", "10.99.0.2:9003", "--strategy", "none")
+        gateway.until(lambda text: column(text, "delivered_messages") > 2000)
+        text, at_exchange = floor.end(gateway)
+        assert column(text, "filled_by_request_units") > 10, text
+        assert column(text, "lost_units") == column(text, "unknown_order") == 0, text
+        assert column(text, "drop_duplicate") > 500, text  # both lines are there
+        assert number(at_exchange, "re-requests") > 0, at_exchange
+
+
+@case
 def a_wrong_password_is_said():
     for exchange, own in WAYS:
         with Floor(*exchange) as floor:
@@ -384,6 +398,17 @@ def mistakes():
         r = subprocess.run([os.path.join(BUILD, "apps/perch-trade-sim"), *argv], check=False,
                            capture_output=True, text=True, timeout=20)
         assert r.returncode == 2 and r.stderr, (argv, r)
+
+
+@case
+def a_line_that_cannot_be_had():
+    """One clear line, and exit status 1."""
+    with Floor() as floor:
+        p = floor.start("perch-gateway", "client", "",
+                        ["--ip", "10.99.0.1/24", "--exchange", "10.99.0.2:9000", "--line-a",
+                         "10.99.0.1:5001", "--line-b", "10.99.0.1:5001"])
+        text = p.end(signal.SIGCONT, 1)
+        assert "perch-gateway: line B cannot be listened to: Address already in use" in text, text
 
 
 @case

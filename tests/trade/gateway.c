@@ -26,6 +26,8 @@ static struct {
 	size_t len, room; /* what the connection still takes */
 	unsigned writes, pushes, warmed, shut, hung_up, dials, requests;
 	int64_t paused_ns; /* the last sleep */
+	const uint8_t *in; /* received and not taken */
+	size_t in_len;
 	bool stopped;
 } e;
 
@@ -129,6 +131,31 @@ int perch_wake(struct perch *engine, struct perch_ref who, int value)
 	return value;
 }
 
+struct perch_bytes perch_want(struct perch_conn *c, size_t n, int64_t deadline_ns)
+{
+	(void)c;
+	(void)deadline_ns;
+	if (e.in_len < n)
+		return (struct perch_bytes){.len = -ECANCELED};
+	return (struct perch_bytes){.data = e.in, .len = (int64_t)e.in_len};
+}
+
+int perch_take(struct perch_conn *c, size_t n)
+{
+	(void)c;
+	e.in += n;
+	e.in_len -= n;
+	return 0;
+}
+
+int perch_spawn(void (*fn)(void *), void *arg, unsigned flags)
+{
+	(void)fn;
+	(void)arg;
+	(void)flags;
+	return 0;
+}
+
 /* What is linked, and not come to here. */
 
 struct perch_ref perch_me(void)
@@ -140,14 +167,6 @@ int perch_park(int64_t deadline_ns)
 {
 	(void)deadline_ns;
 	return -ECANCELED;
-}
-
-int perch_spawn(void (*fn)(void *), void *arg, unsigned flags)
-{
-	(void)fn;
-	(void)arg;
-	(void)flags;
-	return -ENOBUFS;
 }
 
 void perch_cancel_children(void)
@@ -183,21 +202,6 @@ int perch_recv(struct perch_udp *u, struct perch_datagram *d, int64_t deadline_n
 	(void)d;
 	(void)deadline_ns;
 	return -ECANCELED;
-}
-
-struct perch_bytes perch_want(struct perch_conn *c, size_t n, int64_t deadline_ns)
-{
-	(void)c;
-	(void)n;
-	(void)deadline_ns;
-	return (struct perch_bytes){.len = -ECANCELED};
-}
-
-int perch_take(struct perch_conn *c, size_t n)
-{
-	(void)c;
-	(void)n;
-	return 0;
 }
 
 bool place_is_group(const struct perch_addr *a)
@@ -285,6 +289,7 @@ static void a_tick_is_an_order(void)
 	CU_ASSERT(e.writes == 1 && e.pushes == 1 && g.send.count == 1);
 	CU_ASSERT_EQUAL(g.ticks, 3);
 	CU_ASSERT_EQUAL(g.order_ns, e.now_ns);
+	CU_ASSERT_EQUAL(g.soup.sent_ns, e.now_ns); /* it stands for a heartbeat */
 	CU_ASSERT_EQUAL(
 		ouch_decode(OUCH_50, OUCH_CLIENT, e.sent + SOUP_HEAD, e.len - SOUP_HEAD, &o), 0);
 	CU_ASSERT(o.side == 'B' && o.price == 19900 && o.shares == 100);
@@ -386,6 +391,61 @@ static void comes_back(void)
 	e.sleeps = 9;
 	gateway_session(&g);
 	CU_ASSERT(e.stopped && e.sleeps == 9);
+	end();
+}
+
+/* One session, in which this is received. Returns the login request that was sent. */
+static struct soup_login session(const void *in, size_t len, bool again)
+{
+	struct soup_login l = {0};
+	struct soup_packet p;
+
+	e.in = in;
+	e.in_len = len;
+	e.len = 0;
+	CU_ASSERT_EQUAL(g.link->session(&g), again);
+	CU_ASSERT(soup_parse(e.sent, e.len, &p) > 0);
+	CU_ASSERT_EQUAL(soup_login(&p, &l), 0);
+	return l;
+}
+
+/* It asks for the session and the report that it was at, also after one that came to nothing, until
+ * there is no such session any more. */
+static void logs_in(void)
+{
+	static const char report[] = "\0\37A        S1                   1"
+				     "\0\x0bSS\0\0\0\0\0\0\0\1S";
+	struct soup_login l;
+
+	begin("none", &none);
+	memcpy(g.login.username, "perch", 6);
+	g.login.beat_ms = 3000;
+	l = session(NULL, 0, true);
+	CU_ASSERT_STRING_EQUAL(l.username, "perch");
+	CU_ASSERT(!l.session[0] && l.sequence == 1 && l.beat_ms == 3000);
+	l = session(report, sizeof(report) - 1, true);
+	CU_ASSERT(!l.session[0] && g.logins == 1 && g.reports == 1 && g.malformed == 0);
+	l = session(NULL, 0, true);
+	CU_ASSERT(strcmp(l.session, "S1") == 0 && l.sequence == 2);
+	l = session("\0\1H", 3, true);
+	CU_ASSERT(strcmp(l.session, "S1") == 0 && l.sequence == 2);
+	l = session("\0\2JS", 4, true);
+	CU_ASSERT(strcmp(l.session, "S1") == 0 && g.refused == 1);
+	l = session("\0\2JA", 4, false);
+	CU_ASSERT(!l.session[0] && l.sequence == 1 && g.refused == 2 && g.refusal[0]);
+	end();
+}
+
+/* Reports that cannot be read are counted, what cannot be framed is the end. */
+static void bad_reports(void)
+{
+	static const char unreadable[] = "\0\37A        S1                   1"
+					 "\0\2SA" "\0\2S?" "\0\0";
+
+	begin("none", &none);
+	session(unreadable, sizeof(unreadable) - 1, true);
+	CU_ASSERT(g.reports == 2 && g.malformed == 3);
+	CU_ASSERT_EQUAL(g.soup.state, SOUP_OVER);
 	end();
 }
 
@@ -531,6 +591,8 @@ int main(int argc, char **argv)
 		{"asks again", asks_again},
 		{"sent in part", sent_in_part},
 		{"comes back", comes_back},
+		{"logs in", logs_in},
+		{"bad reports", bad_reports},
 		{"rehearses", rehearses},
 		{"rehearses every symbol", rehearses_every_symbol},
 		{"rests after an order", rests_after_an_order},
