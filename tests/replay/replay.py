@@ -209,9 +209,13 @@ def orders(lab):
 
 
 def strangers_are_counted(lab):
-    """What perch-exchange makes of those whom it does not let in."""
+    """What perch-exchange makes of those whom it does not let in, and of one whom it does."""
     r = lab.replay(lab.scene("strangers"), "--peers", "ours", app=APPS["strangers"])
-    check("orders 0," in r.stdout and "logins refused 2, protocol errors 3" in r.stdout, r.stdout)
+    check("orders 0," in r.stdout and "re-requests 1, reports replayed 0, "
+          "logins refused 2, protocol errors 5," in r.stdout, r.stdout)
+    r = lab.replay(lab.scene("exchange"), "--peers", "ours", app=APPS["exchange"])
+    check("orders 2, executions 1, cancels 1, rejects 0," in r.stdout and "reports replayed 5, "
+          "logins refused 0, protocol errors 0," in r.stdout, r.stdout)
 
 
 def rehearsed_orders(lab):

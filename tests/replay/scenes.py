@@ -414,7 +414,8 @@ def exchange(s):
 
 def strangers(s):
     """Whom perch-exchange does not let in: a wrong password, another session, an order before a
-    login, what is no packet."""
+    login, what is no packet; and re-requests that are none, or for another session. One is for
+    this."""
     s.meet()
     for sport, login in ((40000, {"password": "wrong"}), (40001, {"session": "PERCH002"})):
         c = Account(s, sport)
@@ -429,6 +430,8 @@ def strangers(s):
             c.client(f.PSH | f.ACK, bytes(3))
         c.client(f.ACK)
         c.is_left()
+    for request in (b"what?", f.mold("  PERCH002", 1, [], 3), f.mold("  PERCH001", 2, [], 2)):
+        s.add(f.udp(7000, 9001, request))
 
 
 def feed(s):
