@@ -27,7 +27,7 @@ int perch_bind(const struct perch_addr *local, uint16_t port, struct perch_udp *
 static void give_back_view(struct perch_udp *u)
 {
 	if (u->flow.user8 & VIEWED)
-		rte_pktmbuf_free(perch_udp_take(u));
+		rte_pktmbuf_free(perch_udp_take(perch_lcore_self->net, u));
 	u->flow.user8 = 0;
 }
 

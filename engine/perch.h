@@ -130,7 +130,8 @@ struct perch_config {
 	uint32_t max_udp;         /* default 64 */
 	uint32_t max_reassemblies; /* fragmented datagrams at a time, 66 KB each; default 32 */
 	uint32_t max_memberships; /* perch_join: a socket, a group, a source; default 256 */
-	uint32_t mbufs;           /* packet buffers of 2 KB; default 16,384 */
+	uint32_t mbufs;           /* packet buffers of 2 KB; default 16,384. Queues share them, but
+	                           * for 2,560 of the port (a quarter at least, half at most) */
 	uint32_t stack_bytes;     /* the stack that coroutines run on; default 256 KB */
 	bool share_one_stack;     /* all of them; default: the first 64 alive have one each, so that
 	                           * nothing is copied while they are few */

@@ -95,6 +95,7 @@
 	X(tcp_paws,             "TCP segment older than the last timestamp (RFC 7323 PAWS)") \
 	X(tcp_duplicate,        "TCP segment that holds nothing new") \
 	X(tcp_after_close,      "TCP data for a connection that its owner has closed") \
+	X(tcp_no_share,         "TCP segment beyond its connection's share of packet buffers") \
 	X(tcp_reassembly_full,  "out-of-order TCP segment beyond the reassembly limit") \
 	X(tcp_backlog_full,     "SYN refused: backlog full, and no packet buffer for a cookie") \
 	X(tcp_flow_table_full,  "connection refused: all flows that were reserved are in use") \

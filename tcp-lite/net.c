@@ -165,6 +165,15 @@ static struct perch_ip link_local_of(const struct rte_ether_addr *mac)
 					 b[4], b[5]}};
 }
 
+/* What a pool has beyond what lies in a port's rings (drivers-glue gives it 1,024 packets each way,
+ * or a quarter of the pool) and in the bursts of a turn. */
+static uint32_t held_max(uint32_t pool)
+{
+	const uint32_t rings = 2560;
+
+	return pool - RTE_MAX(pool / 4, RTE_MIN(pool / 2, rings));
+}
+
 int perch_net_open(struct perch_net **out, void *mem, const struct perch_net_config *cfg)
 {
 	struct perch_net *net = mem;
@@ -177,6 +186,9 @@ int perch_net_open(struct perch_net **out, void *mem, const struct perch_net_con
 		return -EINVAL;
 	l = layout_of(&net->cfg);
 	net->pool = cfg->pool;
+	net->held_max = held_max(cfg->pool->size);
+	net->held_easily = net->held_max - RTE_MIN(net->held_max,
+		net->held_max / 8 + 2 * (cfg->pool->size / 8));
 	perch_net_set_time(net, cfg->now_ns);
 	net->path_gen = 1;
 	net->rng = cfg->seed ? cfg->seed : 1; /* zero is xorshift's fixed point */

@@ -165,6 +165,8 @@ struct perch_net {
 	uint32_t now_ms; /* the same, rounded down */
 	uint32_t n_tx;
 	uint16_t path_gen;
+	uint32_t held, held_max; /* packets in queues of flows: see perch_net_share */
+	uint32_t held_easily;    /* with so many, none is refused an eighth of the pool */
 	struct perch_net_list *lists; /* see perch_net_listed() */
 	uint32_t max_listed;
 	uint32_t ready_first, ready_end; /* those with events; both 0: none has */
@@ -248,6 +250,25 @@ static inline void perch_net_set_time(struct perch_net *net, int64_t now_ns)
 {
 	net->now_ns = now_ns;
 	net->now_ms = (uint32_t)(now_ns / 1000000);
+}
+
+/* How many packets may a queue of a flow hold, that could hold `most` if there were no others? They
+ * wait for handlers and peers who may never come, and the pool must not be theirs: what comes in
+ * has to find a buffer, or no ACK is heard that would empty them. A queue may be half as long as
+ * all together could still grow (dynamic thresholds: Choudhury and Hahne, 1998), so that a few
+ * cannot take what many need. The last eighth is for short ones, of 16 packets at first, of one in
+ * the end. */
+static inline uint32_t perch_net_share(const struct perch_net *net, uint32_t most)
+{
+	uint32_t left, last;
+
+	if (likely(net->held <= net->held_easily))
+		return most;
+	left = net->held_max - RTE_MIN(net->held, net->held_max);
+	last = net->held_max / 8;
+	if (likely(left > last + 32))
+		return RTE_MIN(most, (left - last) / 2);
+	return RTE_MIN(most, RTE_MIN(left, RTE_MIN(left / 16, 15u) + 1));
 }
 
 /* One received packet, parsed down to its transport header and checked up to there. */

@@ -193,6 +193,7 @@ void perch_inbox_free(struct perch_net *net, struct perch_tcb *c)
 
 	if (!c->inbox)
 		return;
+	net->held -= in->mbufs + in->early_mbufs;
 	free_packets(in->head);
 	free_packets(in->early);
 	if (in->lent)
@@ -206,6 +207,7 @@ void perch_outbox_free(struct perch_net *net, struct perch_tcb *c)
 
 	if (!c->outbox)
 		return;
+	net->held -= out->mbufs;
 	free_packets(out->head);
 	tcp_give_outbox(net, c);
 }

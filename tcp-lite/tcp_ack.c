@@ -24,7 +24,7 @@ static void trim_front(struct perch_outbox *o, struct perch_tcp_ack *a, struct r
 }
 
 /* m, the head, has arrived as a whole. */
-static void take_one(const struct perch_net *net, struct perch_tcb *c, struct perch_tcp_ack *a,
+static void take_one(struct perch_net *net, struct perch_tcb *c, struct perch_tcp_ack *a,
 	struct rte_mbuf *m)
 {
 	struct perch_outbox *o = tcb_outbox(c);
@@ -49,10 +49,11 @@ static void take_one(const struct perch_net *net, struct perch_tcb *c, struct pe
 	if (o->lost == m)
 		o->lost = p->next;
 	o->mbufs--;
+	net->held--;
 	rte_pktmbuf_free_seg(m);
 }
 
-static void take_acked(const struct perch_net *net, struct perch_tcb *c, struct perch_tcp_ack *a)
+static void take_acked(struct perch_net *net, struct perch_tcb *c, struct perch_tcp_ack *a)
 {
 	struct perch_outbox *o = tcb_outbox(c);
 	struct rte_mbuf *m;
@@ -94,6 +95,7 @@ static void take_all(struct perch_net *net, struct perch_tcb *c, struct perch_tc
 		perch_net_done(net, m);
 	}
 	c->sent_tick = tcp_coarse(a->sent_ns);
+	net->held -= o->mbufs;
 	tcp_give_outbox(net, c);
 }
 

@@ -525,7 +525,7 @@ void perch_tcp_was_read(struct perch_net *net, struct perch_tcb *c);
 /* Cut m so that it holds len bytes; a new mbuf after it has the rest. False: no mbuf. */
 bool perch_tcp_split(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m, uint32_t len);
 /* m is lost: put the lost ones behind it into it too, as far as they fit (RFC 9293's SHLD-28). */
-void perch_tcp_gather(struct perch_tcb *c, struct rte_mbuf *m);
+void perch_tcp_gather(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m);
 /* A peer that made room in the send buffer may have made a writer's day. */
 void perch_tcp_tell_room(struct perch_net *net, struct perch_tcb *c);
 

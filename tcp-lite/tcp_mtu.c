@@ -142,7 +142,7 @@ static uint16_t trial_of(const struct perch_net *net, const struct perch_tcb *c,
 }
 
 /* The first segment that waits becomes so long, with what waits behind it. */
-static bool lengthen(struct perch_outbox *o, uint32_t bytes)
+static bool lengthen(struct perch_net *net, struct perch_outbox *o, uint32_t bytes)
 {
 	struct rte_mbuf *m = o->unsent, *next;
 	struct perch_pkt *p = perch_pkt(m), *q;
@@ -167,6 +167,7 @@ static bool lengthen(struct perch_outbox *o, uint32_t bytes)
 			break;
 		p->next = q->next;
 		o->mbufs--;
+		net->held--;
 		rte_pktmbuf_free_seg(next);
 	}
 	return true;
@@ -198,7 +199,7 @@ void perch_tcp_mtu_try(struct perch_net *net, struct perch_tcb *c)
 		s->next_ns = net->now_ns + RAISE_PAUSE_NS;
 		return;
 	}
-	if (!may_try(c, bytes) || perch_pkt(o->unsent)->tcp.len > bytes || !lengthen(o, bytes))
+	if (!may_try(c, bytes) || perch_pkt(o->unsent)->tcp.len > bytes || !lengthen(net, o, bytes))
 		return;
 	net->tcp->counters.mtu_trials++;
 	perch_pkt(o->unsent)->tcp.flags |= SEG_TRIAL;

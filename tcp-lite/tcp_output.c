@@ -364,7 +364,7 @@ static bool resend_lost(struct perch_net *net, struct perch_tcb *c)
 	while ((m = next_lost(o))) {
 		struct perch_pkt *p = perch_pkt(m);
 
-		perch_tcp_gather(c, m);
+		perch_tcp_gather(net, c, m);
 		if (o->urgent == 0 && perch_tcp_pipe(c) + p->tcp.len > c->cwnd)
 			return true;
 		if (net->n_tx >= PERCH_NET_TX)

@@ -44,11 +44,12 @@ static void tune(const struct perch_net *net, struct perch_tcb *c)
 static inline uint32_t room_for_more(const struct perch_net *net, const struct perch_tcb *c)
 {
 	const struct perch_inbox *in = tcb_inbox(c);
-	uint32_t room = rcvbuf(net, c), mbufs_left;
+	uint32_t room = rcvbuf(net, c), share;
 
 	if (c->inbox) {
-		mbufs_left = net->tcp->in_mbufs_max - RTE_MIN(in->mbufs, net->tcp->in_mbufs_max);
-		room = RTE_MIN(seq_span(in->bytes, room), mbufs_left * (uint32_t)BYTES_PER_MBUF);
+		share = perch_net_share(net, net->tcp->in_mbufs_max);
+		share -= RTE_MIN(in->mbufs, share);
+		room = RTE_MIN(seq_span(in->bytes, room), share * (uint32_t)BYTES_PER_MBUF);
 	}
 	return RTE_MIN(room, (uint32_t)UINT16_MAX << tcp_rcv_scale(net, c));
 }
@@ -124,13 +125,14 @@ static bool admit(struct perch_net *net, struct perch_tcb *c)
 		net->drops[PERCH_DROP_mbuf_exhausted]++;
 		return false;
 	}
-	if (tcb_inbox(c)->mbufs < net->tcp->in_mbufs_max)
+	if (tcb_inbox(c)->mbufs < perch_net_share(net, net->tcp->in_mbufs_max))
 		return true;
-	net->drops[PERCH_DROP_tcp_out_of_window]++;
+	net->drops[tcb_inbox(c)->mbufs < net->tcp->in_mbufs_max ? PERCH_DROP_tcp_no_share
+	                                                       : PERCH_DROP_tcp_out_of_window]++;
 	return false;
 }
 
-static void append(struct perch_tcb *c, struct rte_mbuf *m)
+static void append(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m)
 {
 	struct perch_inbox *in = tcb_inbox(c);
 	uint32_t len = m->data_len;
@@ -146,6 +148,7 @@ static void append(struct perch_tcb *c, struct rte_mbuf *m)
 		in->head = m;
 	in->tail = m;
 	in->mbufs++;
+	net->held++;
 }
 
 void perch_tcp_deliver(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m)
@@ -155,7 +158,7 @@ void perch_tcp_deliver(struct perch_net *net, struct perch_tcb *c, struct rte_mb
 		return;
 	}
 	net->tcp->counters.bytes_in += m->data_len;
-	append(c, m);
+	append(net, c, m);
 	perch_net_mark_ready(net, &c->flow, PERCH_FLOW_READABLE);
 	perch_tcp_owe_ack(net, c);
 }
@@ -205,13 +208,14 @@ static void cut_back(struct rte_mbuf *m, uint32_t bytes)
 }
 
 /* The first early one leaves: its run goes on behind it. */
-static struct rte_mbuf *pop_early(struct perch_inbox *in)
+static struct rte_mbuf *pop_early(struct perch_net *net, struct perch_inbox *in)
 {
 	struct rte_mbuf *m = in->early, *last = perch_pkt(m)->tcp.newer;
 	struct perch_pkt *p = perch_pkt(m);
 
 	in->early = p->next;
 	in->early_mbufs--;
+	net->held--;
 	if (last != m) {
 		perch_pkt(p->next)->tcp.newer = last;
 		perch_pkt(last)->tcp.older = p->next;
@@ -231,14 +235,14 @@ static void take_early(struct perch_net *net, struct perch_tcb *c)
 		bool fin;
 		uint32_t old;
 
-		m = pop_early(in);
+		m = pop_early(net, in);
 		fin = (perch_pkt(m)->tcp.flags & SEG_FIN) &&
 			seq_ge(end_of(perch_pkt(m)), c->rcv_nxt);
 		old = RTE_MIN(c->rcv_nxt - perch_pkt(m)->tcp.seq, perch_pkt(m)->tcp.len);
 		cut_front(m, old);
 		if (m->data_len > 0) {
 			net->tcp->counters.bytes_in += m->data_len;
-			append(c, m);
+			append(net, c, m);
 		} else {
 			rte_pktmbuf_free(m);
 		}
@@ -305,8 +309,8 @@ static struct rte_mbuf *last_before(struct perch_inbox *in, uint32_t seq)
 }
 
 /* Link m behind `before`, and to the runs that it touches. Returns the first of its run. */
-static struct rte_mbuf *link_early(
-	struct perch_inbox *in, struct rte_mbuf *before, struct rte_mbuf *m)
+static struct rte_mbuf *link_early(struct perch_net *net, struct perch_inbox *in,
+	struct rte_mbuf *before, struct rte_mbuf *m)
 {
 	struct rte_mbuf **link = before ? &perch_pkt(before)->next : &in->early;
 	struct rte_mbuf *next = *link, *first = m, *last = m;
@@ -314,6 +318,7 @@ static struct rte_mbuf *link_early(
 	perch_pkt(m)->next = next;
 	*link = m;
 	in->early_mbufs++;
+	net->held++;
 	if (!next)
 		in->early_last = m;
 	if (before && end_of(perch_pkt(before)) == perch_pkt(m)->tcp.seq)
@@ -364,7 +369,7 @@ static bool cut_to_gap(struct perch_net *net, struct perch_tcb *c, struct rte_mb
 }
 
 /* Unlink the early packet that is the farthest from what is in order. */
-static struct rte_mbuf *pop_farthest(struct perch_inbox *in)
+static struct rte_mbuf *pop_farthest(struct perch_net *net, struct perch_inbox *in)
 {
 	struct rte_mbuf *last = in->early_last, *first = perch_pkt(last)->tcp.older;
 	struct rte_mbuf *m, *before = NULL;
@@ -384,6 +389,7 @@ static struct rte_mbuf *pop_farthest(struct perch_inbox *in)
 		in->early = NULL;
 	in->early_last = before;
 	in->early_mbufs--;
+	net->held--;
 	return last;
 }
 
@@ -392,11 +398,11 @@ static struct rte_mbuf *pop_farthest(struct perch_inbox *in)
  * back (RFC 2018 section 8). */
 static bool make_room(struct perch_net *net, struct perch_inbox *in, struct rte_mbuf *m)
 {
-	if (in->early_mbufs < net->tcp->in_mbufs_max / 2)
+	if (in->early_mbufs < perch_net_share(net, net->tcp->in_mbufs_max) / 2)
 		return true;
 	if (!in->early_last || seq_ge(perch_pkt(m)->tcp.seq, perch_pkt(in->early_last)->tcp.seq))
 		return false;
-	perch_net_drop(net, PERCH_DROP_tcp_reassembly_full, pop_farthest(in));
+	perch_net_drop(net, PERCH_DROP_tcp_reassembly_full, pop_farthest(net, in));
 	return true;
 }
 
@@ -418,7 +424,7 @@ static void keep_early(struct perch_net *net, struct perch_tcb *c, struct rte_mb
 		remember(in, perch_pkt(before)->tcp.older);
 		return;
 	}
-	remember(in, link_early(in, before, m));
+	remember(in, link_early(net, in, before, m));
 }
 
 unsigned perch_tcp_sack_blocks(
@@ -572,7 +578,7 @@ int64_t perch_tcp_rx_time(const struct perch_tcb *c)
 }
 
 /* Take n bytes out of the inbox. */
-static void discard(struct perch_inbox *in, uint32_t n)
+static void discard(struct perch_net *net, struct perch_inbox *in, uint32_t n)
 {
 	in->bytes -= n;
 	while (n > 0) {
@@ -589,6 +595,7 @@ static void discard(struct perch_inbox *in, uint32_t n)
 		if (!in->head)
 			in->tail = NULL;
 		in->mbufs--;
+		net->held--;
 		rte_pktmbuf_free(m);
 	}
 }
@@ -597,7 +604,7 @@ void perch_tcp_consume(struct perch_net *net, struct perch_tcb *c, uint32_t n)
 {
 	if (n == 0)
 		return;
-	discard(tcb_inbox(c), n);
+	discard(net, tcb_inbox(c), n);
 	perch_tcp_was_read(net, c);
 }
 
@@ -613,6 +620,7 @@ struct rte_mbuf *perch_tcp_take_mbuf(struct perch_net *net, struct perch_tcb *c)
 	if (!in->head)
 		in->tail = NULL;
 	in->mbufs--;
+	net->held--;
 	in->bytes -= m->data_len;
 	perch_tcp_was_read(net, c);
 	return m;
@@ -660,9 +668,10 @@ int perch_tcp_pull(struct perch_net *net, struct perch_tcb *c, uint32_t n)
 	perch_pkt(m)->time_ns = perch_pkt(in->head)->time_ns;
 	perch_pkt(m)->tcp.summed = false;
 	perch_tcp_copy(c, 0, rte_pktmbuf_append(m, (uint16_t)n), n);
-	discard(in, n);
+	discard(net, in, n);
 	in->bytes += n;
 	in->mbufs++;
+	net->held++;
 	perch_pkt(m)->next = in->head;
 	in->head = m;
 	if (!in->tail)

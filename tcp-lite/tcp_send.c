@@ -53,6 +53,13 @@ uint32_t perch_tcp_unacked(struct perch_tcb *c)
 	return queued(c);
 }
 
+/* Does the outbox hold as many packets as it may? */
+static bool is_long(const struct perch_net *net, const struct perch_tcb *c)
+{
+	return c->outbox &&
+		tcb_outbox(c)->mbufs >= perch_net_share(net, net->tcp->out_mbufs_max);
+}
+
 uint32_t perch_tcp_writable(const struct perch_net *net, const struct perch_tcb *c)
 {
 	uint32_t held = queued(c), room = sndbuf(net, c);
@@ -60,13 +67,14 @@ uint32_t perch_tcp_writable(const struct perch_net *net, const struct perch_tcb 
 	room = room > held ? room - held : 0;
 	if (!tcp_synchronized(c) || (c->marks & TCB_FIN_QUEUED))
 		return 0;
-	if (c->outbox && tcb_outbox(c)->mbufs >= net->tcp->out_mbufs_max)
+	if (is_long(net, c))
 		return RTE_MIN(room, tail_room(c)); /* many small segments: see mbufs_for() */
 	return room;
 }
 
 /* m, whose payload lies at off, becomes the last segment. */
-static void link_segment(struct perch_tcb *c, struct rte_mbuf *m, uint16_t off, uint32_t len)
+static void link_segment(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m,
+	uint16_t off, uint32_t len)
 {
 	struct perch_outbox *o = tcb_outbox(c);
 	struct perch_pkt *p = perch_pkt(m);
@@ -85,13 +93,19 @@ static void link_segment(struct perch_tcb *c, struct rte_mbuf *m, uint16_t off, 
 	if (!o->unsent)
 		o->unsent = m;
 	o->mbufs++;
+	net->held++;
 }
 
-/* A new last segment, empty. NULL: no packet buffer. */
+/* A new last segment, empty. NULL: no packet buffer, or none for us. */
 static struct rte_mbuf *add_segment(struct perch_net *net, struct perch_tcb *c)
 {
-	struct rte_mbuf *m = perch_net_alloc(net);
+	struct rte_mbuf *m;
 
+	if (unlikely(perch_net_share(net, 1) == 0)) {
+		net->drops[PERCH_DROP_mbuf_exhausted]++;
+		return NULL;
+	}
+	m = perch_net_alloc(net);
 	if (!m)
 		return NULL;
 	if (!c->outbox && !perch_outbox_new(net, c)) {
@@ -100,7 +114,7 @@ static struct rte_mbuf *add_segment(struct perch_net *net, struct perch_tcb *c)
 	}
 	perch_pkt(m)->tcp.sum = 0;
 	perch_pkt(m)->tcp.summed = net->tcp->sums;
-	link_segment(c, m, PAYLOAD_OFF, 0);
+	link_segment(net, c, m, PAYLOAD_OFF, 0);
 	return m;
 }
 
@@ -128,7 +142,7 @@ static uint32_t fill(struct perch_net *net, struct perch_tcb *c, const uint8_t *
 	while (done < len) {
 		n = RTE_MIN(tail_room(c), len - done);
 		if (n == 0) {
-			if (!add_segment(net, c))
+			if (is_long(net, c) || !add_segment(net, c))
 				break;
 			continue;
 		}
@@ -211,8 +225,7 @@ int64_t perch_tcp_lend(struct perch_net *net, struct perch_tcb *c,
 		return rc;
 	while (done < n && !starved) {
 		part = RTE_MIN(n - done, (uint32_t)c->mss);
-		if (c->outbox && (tcb_outbox(c)->mbufs >= net->tcp->out_mbufs_max ||
-			(part < c->mss && n < len)))
+		if (is_long(net, c) || (c->outbox && part < c->mss && n < len))
 			break; /* full; where only the data ends a segment is shorter */
 		starved = !lend_segment(net, c, loan, (const uint8_t *)data + done, part);
 		done += starved ? 0 : part;
@@ -233,8 +246,7 @@ int perch_tcp_write_mbuf(struct perch_net *net, struct perch_tcb *c, struct rte_
 	if (m->data_len == 0 || m->nb_segs != 1 || m->data_off < PAYLOAD_OFF ||
 		rte_mbuf_refcnt_read(m) != 1 || !RTE_MBUF_DIRECT(m))
 		return -EINVAL;
-	if (perch_tcp_writable(net, c) == 0 ||
-		(c->outbox && tcb_outbox(c)->mbufs >= net->tcp->out_mbufs_max)) {
+	if (perch_tcp_writable(net, c) == 0 || is_long(net, c)) {
 		c->marks |= TCB_WANTS_ROOM;
 		return -EAGAIN;
 	}
@@ -244,7 +256,7 @@ int perch_tcp_write_mbuf(struct perch_net *net, struct perch_tcb *c, struct rte_
 	if (net->tcp->sums)
 		perch_pkt(m)->tcp.sum =
 			perch_cksum_raw(rte_pktmbuf_mtod(m, const void *), m->data_len);
-	link_segment(c, m, m->data_off, m->data_len);
+	link_segment(net, c, m, m->data_off, m->data_len);
 	perch_tcb_touch(net, c);
 	return 0;
 }
@@ -254,7 +266,7 @@ int perch_tcp_write_mbuf(struct perch_net *net, struct perch_tcb *c, struct rte_
 static bool may_forward(const struct perch_net *net, const struct perch_tcb *c, uint32_t n)
 {
 	return n > 0 && n <= c->mss && n > tail_room(c) && n <= perch_tcp_writable(net, c) &&
-		(!c->outbox || tcb_outbox(c)->mbufs < net->tcp->out_mbufs_max);
+		!is_long(net, c);
 }
 
 /* Does m hold these bytes and no others, for nobody else, with room for headers in front? */
@@ -278,10 +290,11 @@ bool perch_tcp_forward(struct perch_net *net, struct perch_tcb *from, struct per
 	if (!in->head)
 		in->tail = NULL;
 	in->mbufs--;
+	net->held--;
 	in->bytes -= n;
 	in->lent = m;
 	rte_mbuf_refcnt_set(m, 2);
-	link_segment(c, m, m->data_off, n);
+	link_segment(net, c, m, m->data_off, n);
 	net->tcp->counters.forwarded++;
 	perch_tcb_touch(net, c);
 	perch_tcp_was_read(net, from);
@@ -319,6 +332,7 @@ bool perch_tcp_split(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf
 	if (o->tail == m)
 		o->tail = rest;
 	o->mbufs++;
+	net->held++;
 	return true;
 }
 
@@ -335,7 +349,7 @@ static bool fits_behind(const struct perch_tcb *c, const struct rte_mbuf *m,
 		rte_mbuf_refcnt_read(m) == 1 && !(p->tcp.flags & SEG_LENT);
 }
 
-void perch_tcp_gather(struct perch_tcb *c, struct rte_mbuf *m)
+void perch_tcp_gather(struct perch_net *net, struct perch_tcb *c, struct rte_mbuf *m)
 {
 	struct perch_outbox *o = tcb_outbox(c);
 	struct perch_pkt *p = perch_pkt(m), *q;
@@ -351,6 +365,7 @@ void perch_tcp_gather(struct perch_tcb *c, struct rte_mbuf *m)
 		if (o->tail == next)
 			o->tail = m;
 		o->mbufs--;
+		net->held--;
 		rte_pktmbuf_free_seg(next);
 	}
 }

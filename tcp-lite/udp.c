@@ -61,7 +61,7 @@ static void drop_queue(struct perch_net *net, struct perch_udp *u)
 {
 	struct rte_mbuf *m;
 
-	while ((m = perch_udp_take(u)))
+	while ((m = perch_udp_take(net, u)))
 		perch_net_drop(net, PERCH_DROP_udp_unread, m);
 }
 
@@ -201,12 +201,14 @@ int perch_udp_connect(
 	return 0;
 }
 
-struct rte_mbuf *perch_udp_take(struct perch_udp *u)
+struct rte_mbuf *perch_udp_take(struct perch_net *net, struct perch_udp *u)
 {
 	struct rte_mbuf *m = perch_pktq_pop(&u->rxq);
 
-	if (m)
+	if (m) {
 		u->queued--;
+		net->held--;
+	}
 	return m;
 }
 
@@ -250,7 +252,13 @@ static void deliver(struct perch_net *net, struct perch_udp *u, struct perch_rx 
 	rte_pktmbuf_adj(rx->m, sizeof(*udp));
 	perch_pktq_push(&u->rxq, rx->m);
 	u->queued++;
+	net->held++;
 	perch_net_mark_ready(net, &u->flow, PERCH_FLOW_READABLE);
+}
+
+static bool is_full(const struct perch_net *net, const struct perch_udp *u)
+{
+	return u->queued >= perch_net_share(net, u->queue_max);
 }
 
 /* Each socket but the last gets a reference to the packet's data of its own. */
@@ -261,7 +269,7 @@ static void deliver_to_group(struct perch_net *net, struct perch_rx *rx, uint16_
 	uint16_t at = 0;
 
 	while ((u = perch_mcast_next_socket(net, rx, dport, &at))) {
-		if (u->queued >= u->queue_max) {
+		if (is_full(net, u)) {
 			net->drops[PERCH_DROP_udp_queue_full]++;
 			continue;
 		}
@@ -313,7 +321,7 @@ void perch_udp_input(struct perch_net *net, struct perch_rx *rx)
 	u = lookup(net->udp, &rx->dst, rte_be_to_cpu_16(udp->dst_port));
 	if (!u || !takes_from(u, &rx->src, rte_be_to_cpu_16(udp->src_port)))
 		refuse_port(net, rx);
-	else if (u->queued >= u->queue_max)
+	else if (is_full(net, u))
 		perch_rx_drop(net, rx, PERCH_DROP_udp_queue_full);
 	else
 		deliver(net, u, rx);

@@ -33,7 +33,7 @@ int perch_udp_connect(struct perch_net *net, struct perch_udp *u, const struct p
 	uint16_t rport);
 
 /* The oldest datagram, now the caller's, or NULL. */
-struct rte_mbuf *perch_udp_take(struct perch_udp *u);
+struct rte_mbuf *perch_udp_take(struct perch_net *net, struct perch_udp *u);
 
 /* Send one datagram of len bytes to dst:dport, from src (any, or a group: chosen by route). Copies
  * the data. Returns 0, -EMSGSIZE (over 65,535 with headers; over the path's MTU it

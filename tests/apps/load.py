@@ -179,11 +179,11 @@ def a_wrong_stream_is_told(_):
 
 
 def killed(_):
-    """Whose load is killed while packets flow serves the next one; what the driver maps is not
-    taken from under it."""
+    """Whose load is killed while packets flow serves the next one: what the driver maps is not
+    taken from under it, and what is queued for those that have gone leaves packet buffers."""
     with tempfile.TemporaryDirectory() as folder, Server(folder) as server:
         for _ in range(4):
-            process = begin(server, "--conns", "8", "--depth", "4", "--size", "1400",
+            process = begin(server, "--bulk", "--conns", "8", "--depth", "16", "--size", "4096",
                             "--duration", "30")
             wait_until_it_measures(process)
             time.sleep(0.1)

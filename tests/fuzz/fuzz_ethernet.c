@@ -35,7 +35,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 static void answer(struct fuzz_net *f, struct perch_udp *u)
 {
 	static const uint8_t bytes[4000];
-	struct rte_mbuf *m = perch_udp_take(u);
+	struct rte_mbuf *m = perch_udp_take(f->net, u);
 	const struct perch_pkt *p;
 
 	if (!m)

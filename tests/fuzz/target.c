@@ -72,6 +72,7 @@ void fuzz_open(struct fuzz_net *f, struct perch_net_config *cfg)
 void fuzz_close(struct fuzz_net *f)
 {
 	perch_net_close(f->net);
+	promise(f->net->held == 0);
 	free(memory);
 	promise(rte_mempool_avail_count(pool) == pool_level);
 }

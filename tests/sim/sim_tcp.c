@@ -724,6 +724,8 @@ static const char *run_seed(uint64_t seed, enum plant plant, const char *pcap)
 		for (k = 0; k < RTE_DIM(w.hosts[i].ring); k++)
 			rte_pktmbuf_free(w.hosts[i].ring[k]);
 		perch_net_close(w.hosts[i].net);
+		if (w.hosts[i].net->held != 0)
+			complain(&w, "packets are counted wrong");
 		free(w.hosts[i].memory);
 		if (rte_mbuf_ext_refcnt_read(&w.hosts[i].shared) != 1)
 			complain(&w, "memory is still lent");

@@ -198,7 +198,7 @@ static void udp_echo(bool v4, unsigned len)
 	lab_rx(&lab, &f);
 	CU_ASSERT_PTR_EQUAL(perch_net_next_ready(lab.net), &u->flow);
 	CU_ASSERT_EQUAL(u->flow.events, PERCH_FLOW_READABLE);
-	m = perch_udp_take(u);
+	m = perch_udp_take(lab.net, u);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
 	CU_ASSERT_EQUAL(m->pkt_len, len);
 	CU_ASSERT_EQUAL(memcmp(rte_pktmbuf_mtod(m, void *), data, len), 0);
@@ -208,7 +208,7 @@ static void udp_echo(bool v4, unsigned len)
 	CU_ASSERT_EQUAL(perch_pkt(m)->udp.dport, 7);
 	CU_ASSERT_EQUAL(perch_pkt(m)->time_ns, lab.now_ns);
 	rte_pktmbuf_free(m);
-	CU_ASSERT_PTR_NULL(perch_udp_take(u));
+	CU_ASSERT_PTR_NULL(perch_udp_take(lab.net, u));
 
 	CU_ASSERT_EQUAL(perch_udp_send(lab.net, u, &e.dst, &e.src, 4000, data, len), 0);
 	frame_udp(&expected, &back, 7, 4000, data, len);
@@ -281,7 +281,7 @@ static void udp_length_rules(void)
 	f.b[AT_IP + 3] += 7;
 	frame_fix_ip4(&f);
 	lab_rx(&lab, &f);
-	m = perch_udp_take(u);
+	m = perch_udp_take(lab.net, u);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
 	CU_ASSERT_EQUAL(m->pkt_len, 3);
 	rte_pktmbuf_free(m);

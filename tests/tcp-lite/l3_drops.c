@@ -1031,6 +1031,32 @@ static void no_name_without_a_case(void)
 	}
 }
 
+/* Sockets that nobody reads leave packet buffers for one that comes later. */
+static void unread_sockets_leave_room(void)
+{
+	enum { SOCKETS = 6, EACH = 600, LATE = 100 };
+	struct perch_ip any = {.d = {0, 0}};
+	struct ends e = lab_ends4();
+	struct perch_udp *u;
+	struct lab lab;
+
+	lab_open(&lab);
+	for (unsigned i = 0; i < SOCKETS; i++) {
+		CU_ASSERT_EQUAL(perch_udp_open(lab.net, &any, (uint16_t)(7 + i), EACH, &u), 0);
+		frame_udp(&f, &e, 4000, (uint16_t)(7 + i), "x", 1);
+		for (unsigned k = 0; k < EACH; k++)
+			lab_rx(&lab, &f);
+	}
+	CU_ASSERT(lab.net->held <= lab.net->held_max && lab.net->held_max < SOCKETS * EACH);
+	CU_ASSERT(lab.net->drops[PERCH_DROP_udp_queue_full] > 0);
+	CU_ASSERT(rte_mempool_avail_count(lab_pool) > lab_pool->size / 3);
+	CU_ASSERT_EQUAL(perch_udp_open(lab.net, &any, LATE, EACH, &u), 0);
+	frame_udp(&f, &e, 4000, LATE, "x", 1);
+	lab_rx(&lab, &f);
+	CU_ASSERT_EQUAL(u->queued, 1);
+	lab_close(&lab);
+}
+
 /* A copy to learn from was counted by the lcore that received it. */
 static void copies_are_not_counted(void)
 {
@@ -1055,6 +1081,7 @@ int main(int argc, char **argv)
 		{"each by name", each_by_name},
 		{"no name without a case", no_name_without_a_case},
 		{"copies are not counted", copies_are_not_counted},
+		{"unread sockets leave room", unread_sockets_leave_room},
 		{NULL, NULL},
 	};
 

@@ -97,7 +97,7 @@ static void rx_nth(unsigned n, unsigned size)
 /* Is what lies in the socket the whole, in one piece? */
 static bool got_whole(void)
 {
-	struct rte_mbuf *m = perch_udp_take(sock);
+	struct rte_mbuf *m = perch_udp_take(lab.net, sock);
 	bool same;
 
 	if (!m)
@@ -170,7 +170,7 @@ static void small_ones_move(void)
 		rx_nth(2, 800);
 	}
 	CU_ASSERT_EQUAL(sock->queued, 100);
-	m = perch_udp_take(sock);
+	m = perch_udp_take(lab.net, sock);
 	CU_ASSERT(RTE_MBUF_DIRECT(m));
 	rte_pktmbuf_free(m);
 	lab_close(&lab);

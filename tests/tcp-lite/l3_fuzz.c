@@ -67,7 +67,7 @@ static void pass_and_drain(void)
 	while (!lab_tx_none(&lab))
 		lab_tx(&lab, &sent);
 	while ((flow = perch_net_next_ready(lab.net))) {
-		m = perch_udp_take((struct perch_udp *)flow);
+		m = perch_udp_take(lab.net, (struct perch_udp *)flow);
 		if (m && dice(2))
 			perch_udp_send(lab.net, (struct perch_udp *)flow, &perch_pkt(m)->udp.dst,
 				&perch_pkt(m)->udp.src, perch_pkt(m)->udp.sport,

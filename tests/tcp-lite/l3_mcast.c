@@ -251,7 +251,7 @@ static unsigned got(struct perch_udp *u)
 	struct rte_mbuf *m;
 	unsigned n = 0;
 
-	while ((m = perch_udp_take(u))) {
+	while ((m = perch_udp_take(lab.net, u))) {
 		CU_ASSERT_EQUAL(m->data_len, 4);
 		CU_ASSERT_EQUAL(memcmp(rte_pktmbuf_mtod(m, void *), "tick", 4), 0);
 		CU_ASSERT(perch_ip_is_multicast(&perch_pkt(m)->udp.dst));

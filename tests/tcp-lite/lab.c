@@ -63,6 +63,7 @@ void lab_open(struct lab *lab)
 void lab_close(struct lab *lab)
 {
 	perch_net_close(lab->net);
+	CU_ASSERT_EQUAL(lab->net->held, 0);
 	free(lab->mem);
 	CU_ASSERT_EQUAL(rte_mempool_avail_count(lab_pool), lab->pool_level);
 }

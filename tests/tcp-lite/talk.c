@@ -570,6 +570,7 @@ void talk_begin(void)
 void talk_end(void)
 {
 	perch_net_close(talk.net);
+	CU_ASSERT_EQUAL(talk.net->held, 0);
 	free(memory);
 	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool), pool_level);
 }
