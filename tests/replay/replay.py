@@ -49,7 +49,8 @@ APPS["gateway"] = (
     "--line-a", "%s:%d" % scenes.LINES[0], "--line-b", "%s:%d" % scenes.LINES[1],
     "--exchange", f"{f.PEER}:{scenes.Exchange.PORT}")
 APPS["silent_exchange"] = (*APPS["gateway"], "--heartbeat-timeout", "20000")
-DIALS = ("gateway", "silent_exchange", "late_join")  # what answers needs its port and ISN
+APPS["silent_venue"] = (*APPS["gateway"], "--fix", "4.4")
+DIALS = ("gateway", "silent_exchange", "silent_venue", "late_join")  # who answers needs its ISN
 APPS["exchange"] = APPS["strangers"] = (
     "--mac", f.OUR_MAC, "--", "perch-exchange", "--", "--ip", f.OURS + "/24",
     "--line-a", f"{f.PEER}:5001")

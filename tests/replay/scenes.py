@@ -136,6 +136,9 @@ def market_data(s):
     send(11, count=0xffff)
 
 
+LOGON, BEAT, TEST = 116, 78, 96  # bytes of those that perch-gateway sends in silent_venue
+
+
 class Exchange:
     """The other side of a session that is dialled: the port that it is dialled from and the ISN are
     those of a rehearsal (see replay.py), what a gateway sends has the lengths of OUCH 5.0."""
@@ -221,6 +224,32 @@ def silent_exchange(s, port=0, isn=0):
     x.heard += 1  # it has given up
     x.send(f.FIN | f.ACK)
     s.wait(500 * MS)
+
+
+def fix(fields):
+    """A FIX 4.4 message of these fields, '|' for SOH."""
+    body = fields.replace("|", "\1").encode()
+    whole = b"8=FIX.4.4\x019=%d\1" % len(body) + body
+    return whole + b"10=%03d\1" % (sum(whole) % 256)
+
+
+def silent_venue(s, port=0, isn=0):
+    """The same by FIX 4.4: a heartbeat after 30 s of the gateway's silence, a TestRequest after 36
+    of the venue's, the end after 72, and then it is dialled again."""
+    s.meet()
+    if not port:
+        return
+    x = Exchange(s, port, isn)
+    x.send(f.SYN | f.ACK, options=b"\2\4\5\xb4\4\2")
+    x.heard += LOGON
+    x.send(f.PSH | f.ACK, fix("35=A|49=PERCH001|56=perch|34=1|52=20231114-22:13:20.000|98=0|"
+                              "108=30|"))
+    for second, sent in ((30, BEAT), (36, TEST), (66, BEAT), (72, 1)):
+        s.now = START + second * S + MS
+        s.stay()
+        x.heard += sent
+        x.send(f.ACK if sent > 1 else f.FIN | f.ACK)
+    s.wait(S)
 
 
 def ouch_enter(ref, side, shares, price, tif=b"0"):
@@ -448,7 +477,8 @@ def feed(s):
 
 
 SCENES = {fn.__name__: fn for fn in (
-    arp, icmp, udp, ip6, feed, igmp, market_data, gateway, silent_exchange, exchange, strangers,
+    arp, icmp, udp, ip6, feed, igmp, market_data, gateway, silent_exchange,
+    silent_venue, exchange, strangers,
     tcp_client_closes, tcp_server_closes, tcp_both_close, tcp_half_close,
     tcp_reset, tcp_loss, tcp_reordering)}
 
