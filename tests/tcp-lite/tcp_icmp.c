@@ -417,6 +417,27 @@ static void user_timeout_of_one(void)
 	talk_end();
 }
 
+/* What was asked for holds for what is sent later, too. */
+static void user_timeout_outlives_acks(void)
+{
+	begin_user_timeout(0);
+	check(perch_tcp_set_user_timeout(talk.net, talk.c, 100 * MS) == 0);
+	writes(10);
+	tx("A 1:11");
+	rx("A 1 ack 11");
+	writes(10);
+	tx("A 11:21");
+	rx("A 1 ack 21");
+	writes(10);
+	tx("A 21:31");
+	pass(80 * MS);
+	state("ESTABLISHED");
+	pass(40 * MS); /* a retransmission would be due after 200 ms */
+	event(GIVEN_UP);
+	check(perch_tcp_error(talk.c) == -ETIMEDOUT);
+	talk_end();
+}
+
 /* A FIN that nobody acknowledges, long after the last data. */
 static void user_timeout_of_a_fin(void)
 {
@@ -455,6 +476,7 @@ static const struct suite_case cases[] = {
 	{"3.8.3 user timeout and progress", user_timeout_and_progress},
 	{"3.8.3 user timeout of a closed window", user_timeout_of_a_closed_window},
 	{"3.8.3 user timeout of one", user_timeout_of_one},
+		{"a user timeout outlives ACKs", user_timeout_outlives_acks},
 	{"3.8.3 user timeout of a FIN", user_timeout_of_a_fin},
 	{"3.8.3 user timeout of a SYN", user_timeout_of_a_syn},
 	{"3.9.2.2 refused while opening", refused_while_opening},

@@ -9,7 +9,7 @@
 enum { STUCK = 60, PIECE = 1400 };
 
 static struct talk stuck[STUCK];
-static const uint8_t zeroes[64 * 1024];
+static const uint8_t zeroes[128 * 1024];
 
 static void begins(void)
 {
