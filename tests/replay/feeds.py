@@ -47,24 +47,23 @@ def no_loss(s):
     p.end()
 
 
-def loss_on_a(s):
+def loss_on(s, line):
     p = Publisher(s)
+    other = [1 - line]
     p.orders(1, 2)
-    p.orders(3, lines=[1])
+    p.orders(3, lines=other)
     p.orders(4)
-    p.orders(5, 6, lines=[1])
+    p.orders(5, 6, lines=other)
     p.orders(7, 8, 9, 10)
     p.end()
+
+
+def loss_on_a(s):
+    loss_on(s, 0)
 
 
 def loss_on_b(s):
-    p = Publisher(s)
-    p.orders(1, 2)
-    p.orders(3, lines=[0])
-    p.orders(4)
-    p.orders(5, 6, lines=[0])
-    p.orders(7, 8, 9, 10)
-    p.end()
+    loss_on(s, 1)
 
 
 def loss_on_both(s):
