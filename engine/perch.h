@@ -348,7 +348,7 @@ struct perch_co_info {
 	size_t peak_bytes;     /* the most at any wait */
 	uint32_t switches;     /* how often it was resumed */
 	uint64_t cycles;       /* used, if perch_config.count_cycles */
-	const void *parked_at; /* the code that its last wait returns to; NULL: none yet */
+	const void *parked_at; /* the code that its wait returns to; NULL: it does not wait */
 	int64_t deadline_ns;   /* of its wait, or PERCH_FOREVER */
 };
 

@@ -22,7 +22,6 @@
 
 #include "sched/inside.h"
 #include "sched/region.h"
-#include "sched/switch.h"
 
 enum {
 	DEFAULT_MAX_CO = 65536,
@@ -282,10 +281,10 @@ static void start(struct perch_sched *s, struct perch_co *co)
 
 		if (FIBER_PRIVATE)
 			fiber_open(&s->fibers[co_id(s, co)], low, (size_t)(top - low));
-		co->sp = first_frame(s, co, top);
+		co->place.sp = first_frame(s, co, top);
 		return;
 	}
-	co->sp = first_frame(s, co, s->shared.top);
+	co->place.sp = first_frame(s, co, s->shared.top);
 }
 
 /* Its stack ends here: it leaves without a look back, and the run loop retires it. */
@@ -298,7 +297,7 @@ void perch_co_end(struct perch_sched *s)
 	co->state = CO_FINISHED;
 	if (FIBER_PRIVATE)
 		fiber_leave(&s->fibers[co_id(s, co)], &s->thread, true);
-	switch_stack(&co->sp, s->sp);
+	switch_stack(&co->place.sp, s->sp);
 	__builtin_unreachable();
 }
 
@@ -408,7 +407,7 @@ static void measure(struct perch_sched *s, struct perch_co *co)
 
 	if (co->flags & CO_OWN_STACK)
 		top = own_top(own_stacks(s, co), co->home);
-	co->lines = (uint16_t)lines_below(top, co->sp);
+	co->lines = (uint16_t)lines_below(top, co->place.sp);
 	if (unlikely(co->lines > co->peak_lines))
 		co->peak_lines = co->lines;
 }
@@ -427,9 +426,11 @@ static inline uint64_t cycles(void)
 
 static void resume(struct perch_sched *s, struct perch_co *co)
 {
+	bool begins = co->state == CO_NEW;
+
 	if (!(co->flags & CO_OWN_STACK))
 		occupy(s, co);
-	if (co->state == CO_NEW)
+	if (begins)
 		start(s, co);
 	co->state = CO_RUNNING;
 	co->switches++;
@@ -438,7 +439,10 @@ static void resume(struct perch_sched *s, struct perch_co *co)
 		fiber_leave(&s->thread, &s->fibers[co_id(s, co)], false);
 	if (unlikely(s->counting))
 		s->kin[co_id(s, co)].cycles -= cycles();
-	switch_stack(&s->sp, co->sp);
+	if (begins)
+		switch_stack(&s->sp, co->place.sp);
+	else
+		switch_resume(&s->sp, &co->place, co->result);
 	if (FIBER_PRIVATE)
 		fiber_arrive(&s->thread, NULL);
 	co = s->current;
@@ -480,8 +484,7 @@ unsigned perch_sched_run(struct perch_sched *s, unsigned budget)
 
 /* ---- parking and waking ---- */
 
-/* An image that could not be moved out later must not be left behind now. Out of line, so that a
- * park's frame, which is part of every image, has no room for it. */
+/* An image that could not be moved out later must not be left behind now. */
 static __attribute__((noinline)) bool find_room(struct perch_sched *s, struct perch_co *co)
 {
 	char here = 0; /* below the park's frame */
@@ -501,18 +504,19 @@ static inline bool room_to_park(struct perch_sched *s, struct perch_co *co)
 	return find_room(s, co);
 }
 
-/* Give the thread back to the run loop, and return when it resumes this coroutine. The scheduler
- * is what the switch returns, so nothing has to be kept on the stack meanwhile. */
+/* Give the thread back to the run loop, and return when it resumes this coroutine. A tail call, so
+ * that a park has no frame of its own: that would be part of every image. */
 static inline __attribute__((always_inline)) int give_way(struct perch_sched *s,
 							   struct perch_co *co)
 {
-	if (FIBER_PRIVATE)
-		fiber_leave(&s->fibers[co_id(s, co)], &s->thread, false);
-	s = (struct perch_sched *)((char *)switch_stack(&co->sp, s->sp) -
-				   offsetof(struct perch_sched, sp));
-	if (FIBER_PRIVATE)
-		fiber_arrive(&s->fibers[co_id(s, s->current)], &s->thread);
-	return s->current->result;
+	int result;
+
+	if (!FIBER_PRIVATE)
+		return perch_switch_leave(&co->place, s->sp);
+	fiber_leave(&s->fibers[co_id(s, co)], &s->thread, false);
+	result = perch_switch_leave(&co->place, s->sp);
+	fiber_arrive(&s->fibers[co_id(s, co)], &s->thread);
+	return result;
 }
 
 __attribute__((noinline)) int perch_co_park(struct perch_sched *s, int64_t deadline_ns)
@@ -530,7 +534,6 @@ __attribute__((noinline)) int perch_co_park(struct perch_sched *s, int64_t deadl
 		perch_wheel_arm(s->wheel, co_id(s, co), deadline_ns);
 	}
 	co->deadline_ns = deadline_ns;
-	co->parked_at = __builtin_return_address(0);
 	co->state = CO_PARKED;
 	return give_way(s, co);
 }
@@ -542,7 +545,6 @@ __attribute__((noinline)) int perch_co_yield(struct perch_sched *s)
 	assert(co != NULL);
 	if (unlikely(!room_to_park(s, co)))
 		return -ENOMEM;
-	co->parked_at = __builtin_return_address(0);
 	co->result = co->flags & CO_CANCELLED ? -ECANCELED : 0;
 	co->state = CO_READY;
 	push_ready(s, co);
@@ -553,13 +555,12 @@ static __attribute__((noinline)) void fetch_rest(const char *image, uint32_t lin
 {
 	uint32_t i;
 
-	for (i = 3; i < lines && i < LINES_FETCHED; i++)
+	for (i = 2; i < lines && i < LINES_FETCHED; i++)
 		fetch(image + ((size_t)i << STACK_LINE_BITS));
 }
 
-/* Three lines are what a handler that waits has, and what can be fetched at no cost. The hardware
- * does not follow a longer image (a fifth line: 150 cycles). And what it was started with, which it
- * will look at first. */
+/* Two lines are what a handler that waits has. The hardware does not follow a longer image (a fifth
+ * line: 150 cycles). And what it was started with, which it will look at first. */
 static void prefetch_image(const struct perch_sched *s, const struct perch_co *co)
 {
 	const char *image;
@@ -570,8 +571,7 @@ static void prefetch_image(const struct perch_sched *s, const struct perch_co *c
 	image = save_area(&s->saves, co->home);
 	fetch(image);
 	fetch(image + STACK_LINE);
-	fetch(image + 2 * STACK_LINE);
-	if (co->lines > 3)
+	if (co->lines > 2)
 		fetch_rest(image, co->lines);
 }
 

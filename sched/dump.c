@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "sched/inside.h"
-#include "sched/switch.h"
 #include "sched/symbol.h"
 
 enum {
@@ -33,6 +32,22 @@ static const char *state_name(const struct perch_co *co)
 	}
 }
 
+/* The code that its last wait returns to: a word of its frames, wherever they are. */
+static const void *parked_at(const struct perch_sched *s, const struct perch_co *co)
+{
+	const void **words = co->place.sp;
+	size_t below;
+
+	if ((co->state != CO_PARKED && co->state != CO_READY) || co->switches == 0)
+		return NULL;
+	if (!(co->flags & CO_OWN_STACK) && co->home != 0) {
+		below = (size_t)(s->shared.top - (const char *)co->place.sp);
+		words = (const void **)(void *)(save_area(&s->saves, co->home) +
+			((size_t)co->lines << STACK_LINE_BITS) - below);
+	}
+	return words[SWITCH_RETURN_WORD];
+}
+
 int perch_co_describe(const struct perch_sched *s, const struct perch_co *co,
 		  struct perch_co_description *out)
 {
@@ -50,7 +65,7 @@ int perch_co_describe(const struct perch_sched *s, const struct perch_co *co,
 		.peak_bytes = (size_t)co->peak_lines << STACK_LINE_BITS,
 		.switches = co->switches,
 		.cycles = s->counting ? s->kin[co_id(s, co)].cycles : 0,
-		.parked_at = co->parked_at,
+		.parked_at = parked_at(s, co),
 		.deadline_ns = co->state == CO_PARKED ? co->deadline_ns : PERCH_SCHED_NEVER,
 	};
 	return 0;
@@ -87,7 +102,7 @@ void perch_co_trace(void **save_sp)
 
 unsigned perch_co_backtrace(struct perch_sched *s, struct perch_co *co, void **pc, unsigned max)
 {
-	void *frames[MAX_FRAMES + 1], *saved[2];
+	void *frames[MAX_FRAMES + 1];
 	struct trace t = {.pc = frames, .max = MAX_FRAMES + 1};
 	unsigned i;
 
@@ -95,9 +110,7 @@ unsigned perch_co_backtrace(struct perch_sched *s, struct perch_co *co, void **p
 	if (FIBER_PRIVATE || (co->state != CO_PARKED && co->state != CO_READY))
 		return 0; /* a sanitizer would not know whose stack it is on */
 	perch_co_settle(s, co);
-	memcpy(saved, co->sp, sizeof(saved)); /* the unwinder's frames begin right there */
-	perch_switch_trace(&t.sp, co->sp);
-	memcpy(co->sp, saved, sizeof(saved));
+	perch_switch_trace(&t.sp, &co->place);
 	perch_co_unsettle(s, co);
 	for (i = 0; i + 1 < (unsigned)t.count && i < max; i++)
 		pc[i] = frames[i + 1]; /* the first is perch_co_trace */

@@ -23,7 +23,7 @@ struct perch_co_description {
 	size_t peak_bytes;      /* the most at any park */
 	uint32_t switches;      /* how often it ran */
 	uint64_t cycles;        /* spent in it, while they were counted */
-	const void *parked_at;  /* the caller of its last park; NULL before the first */
+	const void *parked_at;  /* where its park will return to; NULL: it does not wait */
 	int64_t deadline_ns;    /* of its park; PERCH_SCHED_NEVER if none */
 };
 

@@ -10,6 +10,7 @@
 #include "sched/coro.h"
 #include "sched/fiber.h"
 #include "sched/stack.h"
+#include "sched/switch.h"
 #include "sched/wait.h"
 #include "sched/wheel.h"
 
@@ -35,11 +36,10 @@ enum co_flags {
 
 /* The one cache line that a wake touches. */
 struct perch_co {
-	void *sp;            /* while it does not run: see switch.h for what lies there */
+	struct switch_place place; /* where it left; of one that has not begun, sp alone */
 	perch_co_fn fn;
 	void *arg;
 	int64_t deadline_ns; /* of its park */
-	void *parked_at;     /* the caller of its last park */
 	uint32_t home;       /* its save area (0: on the shared stack, or none), or its own stack */
 	uint32_t next;       /* id: in the run queue, or in the list of free coroutines */
 	int32_t result;      /* what its park returns */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * x86-64: where a new coroutine starts, and the out-of-line form of the switch (see switch.h).
+ * x86-64: where a coroutine starts and where it leaves, and the out-of-line forms of the switch (see
+ * switch.h).
  */
 	.text
 
@@ -25,6 +26,69 @@ perch_switch_entry:
 	.cfi_endproc
 	.size	perch_switch_entry, . - perch_switch_entry
 
+/* int perch_switch_leave(struct switch_place *place, void *to_sp): the caller's stack keeps six words,
+ * this function's return address and all registers that it must preserve but %rbx. */
+	.globl	perch_switch_leave
+	.hidden	perch_switch_leave
+	.type	perch_switch_leave, @function
+perch_switch_leave:
+	.cfi_startproc
+	endbr64
+	push	%rbp
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %rbp, 0
+	push	%r12
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %r12, 0
+	push	%r13
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %r13, 0
+	push	%r14
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %r14, 0
+	push	%r15
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %r15, 0
+	mov	%rbx, 8(%rdi)
+	mov	%rsp, (%rdi)
+	.globl	perch_switch_left	/* a debugger finds the coroutine as it was here */
+	.hidden	perch_switch_left
+perch_switch_left:
+	mov	%rsi, %rsp
+	pop	%rbp
+	pop	%rax
+	jmp	*%rax
+	.cfi_endproc
+	.size	perch_switch_leave, . - perch_switch_leave
+
+/* void perch_switch_resume(void **save_sp, const struct switch_place *place, int result) */
+	.globl	perch_switch_resume
+	.hidden	perch_switch_resume
+	.type	perch_switch_resume, @function
+perch_switch_resume:
+	.cfi_startproc
+	endbr64
+	push	%rbx
+	push	%r12
+	push	%r13
+	push	%r14
+	push	%r15
+	lea	back(%rip), %rcx
+	push	%rcx
+	push	%rbp
+	mov	%rsp, (%rdi)
+	mov	%edx, %eax
+	mov	(%rsi), %rsp
+	mov	8(%rsi), %rbx
+	pop	%r15
+	pop	%r14
+	pop	%r13
+	pop	%r12
+	pop	%rbp
+	ret
+	.cfi_endproc
+	.size	perch_switch_resume, . - perch_switch_resume
+
 /* void *perch_switch_stack(void **save_sp, void *to_sp) */
 	.globl	perch_switch_stack
 	.hidden	perch_switch_stack
@@ -37,7 +101,7 @@ perch_switch_stack:
 	push	%r13
 	push	%r14
 	push	%r15
-	lea	1f(%rip), %rax
+	lea	back(%rip), %rax
 	push	%rax
 	push	%rbp
 	mov	%rsp, (%rdi)
@@ -45,7 +109,7 @@ perch_switch_stack:
 	pop	%rbp
 	pop	%rax
 	jmp	*%rax
-1:	endbr64
+back:	endbr64
 	pop	%r15
 	pop	%r14
 	pop	%r13
@@ -56,7 +120,7 @@ perch_switch_stack:
 	.cfi_endproc
 	.size	perch_switch_stack, . - perch_switch_stack
 
-/* void perch_switch_trace(void **save_sp, void *sp): the saved address becomes a return address. */
+/* void perch_switch_trace(void **save_sp, const struct switch_place *place) */
 	.globl	perch_switch_trace
 	.hidden	perch_switch_trace
 	.type	perch_switch_trace, @function
@@ -68,20 +132,15 @@ perch_switch_trace:
 	push	%r13
 	push	%r14
 	push	%r15
-	lea	1f(%rip), %rax
+	lea	back(%rip), %rax
 	push	%rax
 	push	%rbp
 	mov	%rsp, (%rdi)
-	mov	(%rsi), %rbp
-	lea	8(%rsi), %rsp
+	mov	8(%rsi), %rbx
+	mov	(%rsi), %rsp
+	lea	perch_switch_left(%rip), %rax
+	push	%rax
 	jmp	perch_co_trace
-1:	endbr64
-	pop	%r15
-	pop	%r14
-	pop	%r13
-	pop	%r12
-	pop	%rbx
-	ret
 	.cfi_endproc
 	.size	perch_switch_trace, . - perch_switch_trace
 

@@ -15,8 +15,8 @@ STATES = ["free", "new", "ready", "running", "parked", "finished"]
 PRIVATE = 0x01
 OWN_STACK = 0x80
 CANCELLED = 0x40
-# Where the switch leaves the frame pointer and the address to go on from: see sched/switch.h.
-REGISTERS = {"i386:x86-64": ("rbp", "rip", "rsp"), "aarch64": ("x29", "pc", "sp")}
+# To be set to perch_switch_left, and to the two fields of a struct switch_place: see sched/switch.h.
+REGISTERS = {"i386:x86-64": ("rip", "rsp", "rbx"), "aarch64": ("pc", "sp")}
 
 
 class Sched:
@@ -61,11 +61,6 @@ def symbol(address):
     return text.split(" in section")[0] if "No symbol" not in text else "0x%x" % address
 
 
-def word(address):
-    data = gdb.selected_inferior().read_memory(address, 8).tobytes()
-    return int.from_bytes(data, "little")
-
-
 class Elsewhere:
     """The registers, and a piece of stack, as they are for a coroutine that does not run."""
 
@@ -84,8 +79,8 @@ class Elsewhere:
             where, data = self.image
             self.under = where, inferior.read_memory(where, len(data)).tobytes()
             inferior.write_memory(where, data)
-        sp = int(self.co["sp"])
-        self.set([word(sp), word(sp + 8), sp + 16])
+        left = int(gdb.parse_and_eval("(unsigned long)&perch_switch_left"))
+        self.set([left, int(self.co["place"]["sp"]), int(self.co["place"]["kept"])])
 
     def __exit__(self, *_):
         self.set(self.before)

@@ -605,7 +605,7 @@ static void refuses_without_save_memory(void)
 /* Small images fill the memory and leave it in pieces; a large one fits after all. */
 static void save_memory_merges(void)
 {
-	struct perch_sched_config cfg = {.max_co = 4096, .save_bytes = 400 << 10,
+	struct perch_sched_config cfg = {.max_co = 8192, .save_bytes = 400 << 10,
 					 .max_in_place = PERCH_SCHED_NONE_IN_PLACE};
 	struct perch_sched *s = open_sched(&cfg);
 	struct scene sc = {.s = s};
@@ -613,7 +613,7 @@ static void save_memory_merges(void)
 				{.s = s, .id = 2, .depth = 700, .rounds = 1}};
 	int i;
 
-	for (i = 0; i < 4096; i++)
+	for (i = 0; i < 8192; i++)
 		perch_co_spawn(s, parks_until_refused, &sc, 0);
 	run_dry(s);
 	CU_ASSERT(FIBER_PRIVATE || sc.result[1] > 0);

@@ -147,7 +147,7 @@ static void dump_backtraces_everybody(unsigned flags)
 	CU_ASSERT_EQUAL(occurrences(text, "3 coroutines, 0 ready"), 1);
 	CU_ASSERT_EQUAL(occurrences(text, " hint: "), flags == 0 && !FIBER_PRIVATE);
 	if (!FIBER_PRIVATE) {
-		CU_ASSERT_EQUAL(occurrences(text, " perch_co_park"), 3);
+		CU_ASSERT_EQUAL(occurrences(text, " perch_switch_leave"), 3);
 		CU_ASSERT_EQUAL(occurrences(text, " parks_deep"), 9);
 		CU_ASSERT_EQUAL(occurrences(text, " shallow_handler"), 4);
 	}
