@@ -248,33 +248,61 @@ int perch_dial(const struct perch_addr *to, const struct perch_addr *from,
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-/* Inlined where it waits, and asks for the lcore by a call: the frames of those who wait for the
- * peer are what an idle connection costs, and the address of a thread-local kept in one is a word
- * more. */
+/* By a call, where somebody waits: the address of a thread-local kept in a frame is a word more. */
 static __attribute__((noinline)) struct perch_lcore *here(void)
 {
 	return perch_lcore_self;
 }
 
-/* Wait until `enough` bytes can be read. Returns 1 when they can, 0 at the end of the stream (some
- * may be left), or a negative errno. */
-static inline __attribute__((always_inline)) int wait_readable(
-	struct perch_tcb *t, uint32_t enough, int64_t deadline_ns)
+enum { MUST_WAIT = 2 };
+
+/* Can `enough` bytes be read? 1, 0 at the end of the stream (some may be left), a negative errno,
+ * or MUST_WAIT: this coroutine is the reader now, and has only to park. */
+static int look(struct perch_tcb *t, uint32_t enough, int64_t deadline_ns)
 {
 	int rc;
 
+	if (perch_tcp_readable(t) >= enough)
+		return 1;
+	rc = why_empty(t);
+	if (rc <= 0)
+		return rc;
+	if (t->flow.waiter[READER] != PERCH_CO_NONE)
+		return -EBUSY; /* one reader at a time */
+	t->flow.waiter[READER] = perch_co_note_deadline(perch_lcore_self->sched, deadline_ns);
+	return MUST_WAIT;
+}
+
+static __attribute__((noinline)) int look_first(
+	struct perch_tcb *t, uint32_t enough, int64_t deadline_ns)
+{
 	if (is_gone(t))
 		return -EBADF;
-	give_back_view(here(), t);
-	while (perch_tcp_readable(t) < enough) {
-		rc = why_empty(t);
-		if (rc <= 0)
-			return rc;
-		rc = wait_for(here(), &t->flow, READER, deadline_ns);
-		if (rc < 0)
-			return rc;
-	}
-	return 1;
+	give_back_view(perch_lcore_self, t);
+	return look(t, enough, deadline_ns);
+}
+
+/* After a park that returned rc; see wait_for. */
+static __attribute__((noinline)) int look_again(struct perch_tcb *t, uint32_t enough, int rc)
+{
+	if (rc != -EBADF)
+		t->flow.waiter[READER] = PERCH_CO_NONE;
+	if (likely(rc >= 0) && likely(perch_tcp_readable(t) >= enough))
+		return 1;
+	return rc < 0 ? rc : look(t, enough, perch_co_noted_deadline(perch_lcore_self->sched));
+}
+
+/* Wait until `enough` bytes can be read. Returns 1 when they can, or as look. Inlined where it
+ * waits, and with nothing but t to be kept meanwhile: the frames of those who wait for the peer are
+ * what an idle connection costs. */
+static inline __attribute__((always_inline)) int wait_readable(
+	struct perch_tcb *t, uint32_t enough, int64_t deadline_ns)
+{
+	int rc = look_first(t, enough, deadline_ns);
+
+	while (rc == MUST_WAIT)
+		rc = look_again(t, enough, perch_co_park_noted(here()->sched));
+	return rc;
 }
 
 static __attribute__((noinline)) struct perch_bytes view(struct perch_tcb *t)

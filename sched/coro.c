@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "sched/inside.h"
+#include "sched/lines.h"
 #include "sched/region.h"
 
 enum {
@@ -61,18 +62,16 @@ static inline void fetch(const void *line)
 
 /* ---- the run queue ---- */
 
-static void push_ready(struct perch_sched *s, struct perch_co *co)
+static inline void push_ready(struct perch_sched *s, struct perch_co *co, uint32_t id)
 {
-	uint32_t id = co_id(s, co);
-
 	if (s->ready++ == 0)
 		s->head = id;
 	else
-		s->co[s->tail].next = id;
-	s->tail = id;
+		s->tail->next = id;
+	s->tail = co;
 }
 
-static struct perch_co *pop_ready(struct perch_sched *s)
+static inline struct perch_co *pop_ready(struct perch_sched *s)
 {
 	struct perch_co *co = &s->co[s->head];
 
@@ -87,67 +86,6 @@ bool perch_sched_ready(const struct perch_sched *s)
 }
 
 /* ---- the shared stack ---- */
-
-typedef long long line_part __attribute__((vector_size(16), aligned(16), may_alias));
-
-struct line {
-	line_part part[STACK_LINE / sizeof(line_part)];
-};
-
-/* Lines, by hand: a call to memcpy costs more than the three lines it would copy. */
-static void copy_lines(void *to, const void *from, uint32_t lines)
-{
-	struct line *d = to;
-	const struct line *o = from;
-
-	for (; lines > 0; lines--)
-		*d++ = *o++;
-}
-
-static void exchange_lines(void *a, void *b, uint32_t lines)
-{
-	struct line *x = a, *y = b;
-
-	for (; lines > 0; lines--, x++, y++) {
-		struct line t = *x;
-
-		*x = *y;
-		*y = t;
-	}
-}
-
-#ifdef __x86_64__
-typedef long long wide_part __attribute__((vector_size(32), aligned(32), may_alias));
-
-/* The same in halves of a line: 2 ns less of 20 for three lines. Chosen when the scheduler is
- * opened, for the library runs on processors without AVX2, too. */
-__attribute__((target("avx2"), noinline)) static void exchange_wide(void *a, void *b,
-								      uint32_t lines)
-{
-	wide_part *x = a, *y = b;
-
-	for (; lines > 0; lines--, x += 2, y += 2) {
-		wide_part low = x[0], high = x[1];
-
-		x[0] = y[0];
-		x[1] = y[1];
-		y[0] = low;
-		y[1] = high;
-	}
-}
-
-static bool has_wide(void)
-{
-	return __builtin_cpu_supports("avx2");
-}
-#else
-#define exchange_wide exchange_lines
-
-static bool has_wide(void)
-{
-	return false;
-}
-#endif
 
 static uint32_t lines_below(const char *top, const void *sp)
 {
@@ -177,16 +115,14 @@ static void move_in(struct perch_sched *s, struct perch_co *co)
 	co->home = 0;
 }
 
-static void change_places(struct perch_sched *s, struct perch_co *in, struct perch_co *out)
+static inline __attribute__((always_inline)) void change_places(
+	struct perch_sched *s, struct perch_co *in, struct perch_co *out)
 {
-	char *saved = save_area(&s->saves, in->home), *stack = shared_lines(s, in->lines);
+	uint32_t home = in->home;
 
-	if (likely(s->wide))
-		exchange_wide(saved, stack, in->lines);
-	else
-		exchange_lines(saved, stack, in->lines);
-	out->home = in->home;
+	out->home = home;
 	in->home = 0;
+	exchange_lines(save_area(&s->saves, home), shared_lines(s, in->lines), in->lines, s->wide);
 }
 
 /* Debug builds move everybody out at once and fill the place with a pattern, so that whoever still
@@ -395,7 +331,7 @@ struct perch_co *perch_co_spawn(struct perch_sched *s, perch_co_fn fn, void *arg
 		s->kin[co_id(s, co)].cycles = 0;
 	s->alive++;
 	s->stats.spawned++;
-	push_ready(s, co);
+	push_ready(s, co, co_id(s, co));
 	return co;
 }
 
@@ -424,37 +360,56 @@ static inline uint64_t cycles(void)
 #endif
 }
 
-static void resume(struct perch_sched *s, struct perch_co *co)
+static inline __attribute__((always_inline)) void note_entry(struct perch_sched *s,
+							      struct perch_co *co)
 {
-	bool begins = co->state == CO_NEW;
-
-	if (!(co->flags & CO_OWN_STACK))
-		occupy(s, co);
-	if (begins)
-		start(s, co);
 	co->state = CO_RUNNING;
 	co->switches++;
 	s->current = co;
 	if (FIBER_PRIVATE)
 		fiber_leave(&s->thread, &s->fibers[co_id(s, co)], false);
-	if (unlikely(s->counting))
-		s->kin[co_id(s, co)].cycles -= cycles();
-	if (begins)
+}
+
+/* Let co run until it leaves. All of it is inlined in the run loop: see switch.h. */
+static inline __attribute__((always_inline)) void enter(struct perch_sched *s,
+							 struct perch_co *co)
+{
+	bool begins = co->state == CO_NEW;
+
+	if (!(co->flags & CO_OWN_STACK))
+		occupy(s, co);
+	if (unlikely(begins))
+		start(s, co);
+	note_entry(s, co);
+	if (unlikely(begins))
 		switch_stack(&s->sp, co->place.sp);
 	else
 		switch_resume(&s->sp, &co->place, co->result);
 	if (FIBER_PRIVATE)
 		fiber_arrive(&s->thread, NULL);
+}
+
+static inline __attribute__((always_inline)) void resume(struct perch_sched *s,
+							 struct perch_co *co)
+{
+	enter(s, co);
 	co = s->current;
-	if (unlikely(s->counting))
-		s->kin[co_id(s, co)].cycles += cycles();
-	s->current = NULL;
 	if (unlikely(co->state == CO_FINISHED))
 		retire(s, co);
 	else
 		measure(s, co);
 	if (STACK_CHECKED && !(co->flags & CO_OWN_STACK))
 		vacate(s, co);
+}
+
+/* Out of the way of those who do not count. A coroutine that has ended keeps its kin until the next
+ * is born. */
+static __attribute__((noinline)) void resume_counting(struct perch_sched *s, struct perch_co *co)
+{
+	uint64_t start = cycles();
+
+	resume(s, co);
+	s->kin[co_id(s, co)].cycles += cycles() - start;
 }
 
 void perch_co_settle(struct perch_sched *s, struct perch_co *co)
@@ -471,13 +426,17 @@ void perch_co_unsettle(struct perch_sched *s, struct perch_co *co)
 
 unsigned perch_sched_run(struct perch_sched *s, unsigned budget)
 {
-	unsigned n = s->ready < budget ? s->ready : budget, i;
+	unsigned n = s->ready < budget ? s->ready : budget, left;
 
 	assert(s->current == NULL);
 	if (FIBER_PRIVATE)
 		fiber_thread(&s->thread);
-	for (i = 0; i < n; i++)
-		resume(s, pop_ready(s));
+	for (left = n; left > 0; left--)
+		if (likely(!s->counting))
+			resume(s, pop_ready(s));
+		else
+			resume_counting(s, pop_ready(s));
+	s->current = NULL;
 	s->stats.switches += n;
 	return n;
 }
@@ -497,11 +456,15 @@ static __attribute__((noinline)) bool find_room(struct perch_sched *s, struct pe
 	return false;
 }
 
+/* Even for the largest image. */
+static inline bool room_for_any(const struct perch_sched *s)
+{
+	return s->saves.fresh < s->saves.ample;
+}
+
 static inline bool room_to_park(struct perch_sched *s, struct perch_co *co)
 {
-	if (likely(s->saves.lines - s->saves.fresh >= s->saves.max_lines))
-		return true; /* even for the largest image */
-	return find_room(s, co);
+	return likely(room_for_any(s)) || find_room(s, co);
 }
 
 /* Give the thread back to the run loop, and return when it resumes this coroutine. A tail call, so
@@ -519,7 +482,7 @@ static inline __attribute__((always_inline)) int give_way(struct perch_sched *s,
 	return result;
 }
 
-__attribute__((noinline)) int perch_co_park(struct perch_sched *s, int64_t deadline_ns)
+static __attribute__((noinline)) int park_with_care(struct perch_sched *s, int64_t deadline_ns)
 {
 	struct perch_co *co = s->current;
 
@@ -538,6 +501,36 @@ __attribute__((noinline)) int perch_co_park(struct perch_sched *s, int64_t deadl
 	return give_way(s, co);
 }
 
+/* Most wait for an event, and may: that is not made to pay for the registers of the rest. */
+__attribute__((noinline)) int perch_co_park(struct perch_sched *s, int64_t deadline_ns)
+{
+	struct perch_co *co = s->current;
+
+	assert(co != NULL);
+	if (unlikely(FIBER_PRIVATE || deadline_ns != PERCH_SCHED_NEVER ||
+		     co->flags & CO_CANCELLED || !room_for_any(s)))
+		return park_with_care(s, deadline_ns);
+	co->deadline_ns = PERCH_SCHED_NEVER;
+	co->state = CO_PARKED;
+	return give_way(s, co);
+}
+
+uint32_t perch_co_note_deadline(struct perch_sched *s, int64_t deadline_ns)
+{
+	s->current->deadline_ns = deadline_ns;
+	return co_id(s, s->current);
+}
+
+int64_t perch_co_noted_deadline(const struct perch_sched *s)
+{
+	return s->current->deadline_ns;
+}
+
+int perch_co_park_noted(struct perch_sched *s)
+{
+	return perch_co_park(s, s->current->deadline_ns);
+}
+
 __attribute__((noinline)) int perch_co_yield(struct perch_sched *s)
 {
 	struct perch_co *co = s->current;
@@ -547,48 +540,56 @@ __attribute__((noinline)) int perch_co_yield(struct perch_sched *s)
 		return -ENOMEM;
 	co->result = co->flags & CO_CANCELLED ? -ECANCELED : 0;
 	co->state = CO_READY;
-	push_ready(s, co);
+	push_ready(s, co, co_id(s, co));
 	return give_way(s, co);
 }
 
-static __attribute__((noinline)) void fetch_rest(const char *image, uint32_t lines)
+static __attribute__((noinline)) void fetch_rest(const struct perch_sched *s,
+						  const struct perch_co *co)
 {
+	const char *image = save_area(&s->saves, co->home);
 	uint32_t i;
 
-	for (i = 2; i < lines && i < LINES_FETCHED; i++)
+	for (i = 2; i < co->lines && i < LINES_FETCHED; i++)
 		fetch(image + ((size_t)i << STACK_LINE_BITS));
 }
 
 /* Two lines are what a handler that waits has. The hardware does not follow a longer image (a fifth
  * line: 150 cycles). And what it was started with, which it will look at first. */
-static void prefetch_image(const struct perch_sched *s, const struct perch_co *co)
+static inline void prefetch_image(const struct perch_sched *s, const struct perch_co *co)
 {
 	const char *image;
 
 	fetch(co->arg);
-	if (co->home == 0 || co->flags & CO_OWN_STACK)
+	if (co->flags & CO_OWN_STACK)
 		return;
 	image = save_area(&s->saves, co->home);
 	fetch(image);
 	fetch(image + STACK_LINE);
-	if (co->lines > 2)
-		fetch_rest(image, co->lines);
+	if (unlikely(co->lines > 2))
+		fetch_rest(s, co);
 }
 
-void perch_co_wake(struct perch_sched *s, struct perch_co *co, int result)
+static inline __attribute__((always_inline)) void wake(
+	struct perch_sched *s, struct perch_co *co, uint32_t id, int result)
 {
 	if (co->state != CO_PARKED)
 		return;
 	co->state = CO_READY;
 	co->result = result;
 	prefetch_image(s, co);
-	push_ready(s, co);
+	push_ready(s, co, id);
+}
+
+void perch_co_wake(struct perch_sched *s, struct perch_co *co, int result)
+{
+	wake(s, co, co_id(s, co), result);
 }
 
 void perch_co_wake_id(struct perch_sched *s, uint32_t id, int result)
 {
 	if (id < s->fresh_co)
-		perch_co_wake(s, &s->co[id], result);
+		wake(s, &s->co[id], id, result);
 }
 
 void perch_co_prefetch(const struct perch_sched *s, uint32_t id)
@@ -801,7 +802,7 @@ int perch_sched_open(struct perch_sched **out, const struct perch_sched_config *
 	if (err < 0)
 		goto no_blocks;
 	s->valgrind = fiber_valgrind();
-	s->wide = has_wide();
+	s->wide = lines_wide();
 	s->valgrind_id = fiber_register(s->shared.base, s->shared.top);
 	*out = s;
 	return 0;

@@ -66,6 +66,11 @@ struct perch_co *perch_co_spawn(struct perch_sched *s, perch_co_fn fn, void *arg
  * (PERCH_SCHED_NEVER: no deadline). Returns the value given to wake, -ETIMEDOUT, or -ECANCELED if
  * the coroutine was cancelled (then, and at every later park, at once). */
 int perch_co_park(struct perch_sched *s, int64_t deadline_ns);
+/* The same in two steps, for who would not keep deadline_ns on a stack that is copied: note it,
+ * which returns the id of the running coroutine, and park. It stays noted. */
+uint32_t perch_co_note_deadline(struct perch_sched *s, int64_t deadline_ns);
+int64_t perch_co_noted_deadline(const struct perch_sched *s);
+int perch_co_park_noted(struct perch_sched *s);
 
 /* Go to the back of the run queue. Returns 0 or -ECANCELED. */
 int perch_co_yield(struct perch_sched *s);

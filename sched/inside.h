@@ -75,8 +75,9 @@ struct perch_sched {
 	struct perch_co *current;  /* NULL: the thread itself runs */
 	struct perch_co *occupant; /* whose frames lie on the shared stack */
 	void *sp;                  /* the thread's stack pointer while a coroutine runs */
-	uint32_t head, tail;       /* the run queue, ids; meaningless when ready is 0 */
-	uint32_t ready;
+	uint32_t head;             /* of the run queue, an id; meaningless when ready is 0 */
+	struct perch_co *tail;     /* likewise */
+	uint32_t ready;            /* so many are in it */
 	bool valgrind;
 	bool wide;                 /* the processor moves half a line at once */
 	bool counting;             /* cycles */

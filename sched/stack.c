@@ -39,6 +39,8 @@ int perch_save_open(struct save_pool *p, size_t bytes, size_t largest_bytes, int
 		perch_save_close(p);
 		return -ENOMEM;
 	}
+	p->area0 = p->base - STACK_LINE;
+	p->ample = p->lines < p->max_lines ? 0 : p->lines - p->max_lines + 1;
 	return 0;
 }
 

@@ -26,6 +26,8 @@ enum {
 /* Memory for saved images. An area is named by its first line, plus 1; 0 = none. */
 struct save_pool {
 	char *base;
+	char *area0;        /* a line before base: areas are named from 1 on */
+	uint32_t ample;     /* while less is `fresh`, there is room for the largest area */
 	uint32_t lines;     /* reserved */
 	uint32_t fresh;     /* lines from here on were never used */
 	uint32_t max_lines; /* of one area */
@@ -66,7 +68,7 @@ void perch_save_trim(struct save_pool *p);
 
 static inline char *save_area(const struct save_pool *p, uint32_t area)
 {
-	return p->base + ((size_t)(area - 1) << STACK_LINE_BITS);
+	return p->area0 + ((size_t)area << STACK_LINE_BITS);
 }
 
 int perch_shared_open(struct shared_stack *t, size_t bytes, int node);

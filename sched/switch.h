@@ -40,8 +40,9 @@ enum { SWITCH_RETURN_WORD = 5 };
 enum { SWITCH_RETURN_WORD = 19 };
 #endif
 
-/* In switch_*.S, like all that follows. Leave the stack of a coroutine for to_sp, which switch_stack
- * or switch_resume saved. Returns when switch_resume comes back, with what that was given. */
+/* In switch_*.S, like all that follows. Leave the stack of a coroutine for to_sp, which
+ * switch_stack or switch_resume saved. Returns when switch_resume comes back, with what that was
+ * given. */
 int perch_switch_leave(struct switch_place *place, void *to_sp);
 
 /* Out of line: same arguments and results as switch_stack and switch_resume. */
@@ -69,9 +70,9 @@ void perch_switch_entry(void);
 	"cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", \
 	"xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15" SWITCH_LOSES_WIDE
 #ifdef __AVX512F__
-#define SWITCH_LOSES_WIDE , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", \
-	"xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k1", "k2", "k3", \
-	"k4", "k5", "k6", "k7"
+#define SWITCH_LOSES_WIDE , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", \
+	"xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k1", \
+	"k2", "k3", "k4", "k5", "k6", "k7"
 #else
 #define SWITCH_LOSES_WIDE
 #endif

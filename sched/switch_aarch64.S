@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * AArch64: where a coroutine starts and where it leaves, and the out-of-line forms of the switch (see
- * switch.h).
+ * AArch64: where a coroutine starts and where it leaves, and the out-of-line forms of the switch
+ * (see switch.h).
  */
 	.text
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * x86-64: where a coroutine starts and where it leaves, and the out-of-line forms of the switch (see
- * switch.h).
+ * x86-64: where a coroutine starts and where it leaves, and the out-of-line forms of the switch
+ * (see switch.h).
  */
 	.text
 
@@ -26,14 +26,13 @@ perch_switch_entry:
 	.cfi_endproc
 	.size	perch_switch_entry, . - perch_switch_entry
 
-/* int perch_switch_leave(struct switch_place *place, void *to_sp): the caller's stack keeps six words,
- * this function's return address and all registers that it must preserve but %rbx. */
+/* int perch_switch_leave(struct switch_place *place, void *to_sp): six words of the caller's stack
+ * are kept, the return address and the registers that a function must preserve, but for %rbx. */
 	.globl	perch_switch_leave
 	.hidden	perch_switch_leave
 	.type	perch_switch_leave, @function
 perch_switch_leave:
 	.cfi_startproc
-	endbr64
 	push	%rbp
 	.cfi_adjust_cfa_offset 8
 	.cfi_rel_offset %rbp, 0

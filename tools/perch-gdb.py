@@ -15,7 +15,7 @@ STATES = ["free", "new", "ready", "running", "parked", "finished"]
 PRIVATE = 0x01
 OWN_STACK = 0x80
 CANCELLED = 0x40
-# To be set to perch_switch_left, and to the two fields of a struct switch_place: see sched/switch.h.
+# Set to perch_switch_left, and to the two fields of a struct switch_place: see sched/switch.h.
 REGISTERS = {"i386:x86-64": ("rip", "rsp", "rbx"), "aarch64": ("pc", "sp")}
 
 

@@ -283,8 +283,8 @@ static void bench_event(void)
 	report_events(64, 64, false, 14);
 	depopulate();
 	populate(1000000);
-	report_events(1000000, 1024, true, 16);
-	report_events(1000000, 1024, false, 0);
+	report_events(1000000, 1024, false, 16);
+	report_events(1000000, 1024, true, 0);
 	report_events(1000000, 1000000, false, 0);
 	report_events(1000000, 1000000, true, 30);
 	depopulate();
@@ -305,7 +305,7 @@ struct images {
 		uint64_t events, rest[7];
 	} *control;
 	struct image {
-		char bytes[192];
+		char bytes[128];
 	} *image;
 };
 

@@ -122,7 +122,7 @@ static void wake_at_random(void)
 		}
 }
 
-/* Room for three lines each, the deep ones, and half as much again for what sizes do not fit. */
+/* Room for a few lines each, the deep ones, and half as much again for what sizes do not fit. */
 static size_t save_bytes(void)
 {
 	size_t deep = soak.count / DEEP_EACH * 2 + 1000;
