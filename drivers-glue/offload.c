@@ -40,8 +40,9 @@ uint32_t perch_offloads_choose(
 
 	if (!perch_is_nic(dev->driver_name) && !(soft && strcmp(dev->driver_name, "net_tap") == 0))
 		return 0;
-	if ((dev->rx_offload_capa & rx) == rx) {
-		conf->rxmode.offloads |= rx;
+	/* A packet's flags say what was checked: virtio and vmxnet3 leave IPv4's header to us. */
+	if (dev->rx_offload_capa & RTE_ETH_RX_OFFLOAD_TCP_CKSUM) {
+		conf->rxmode.offloads |= dev->rx_offload_capa & rx;
 		used |= PERCH_PORT_RX_CKSUM;
 	}
 	if (dev->tx_offload_capa & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM)

@@ -124,8 +124,17 @@ static void put_drops(struct scrape *s, const struct perch_lcore *l)
 static void put_port(struct scrape *s, const struct perch *e)
 {
 	struct perch_port_stats p;
+	struct perch_port_info i;
 
 	perch_port_stats(e->port, &p);
+	perch_port_info(e->port, &i);
+	put(s, "port_queues", "queue pairs of the device in use", i.hw_queues);
+	put(s, "port_rx_checksums", "1: the device checks those of TCP and UDP",
+		!!(i.offloads & PERCH_PORT_RX_CKSUM));
+	put(s, "port_tx_checksums", "1: the device fills in TCP's",
+		!!(i.offloads & PERCH_PORT_TX_TCP_CKSUM));
+	put(s, "port_tso", "1: the device cuts TCP into segments",
+		!!(i.offloads & PERCH_PORT_TX_TCP_TSO));
 	put(s, "port_rx_missed", "packets that the device dropped: its ring was full", p.rx_missed);
 	put(s, "port_rx_errors", "packets that the device found damaged", p.rx_errors);
 	put(s, "port_rx_nombuf", "packets that the device dropped: no packet buffer", p.rx_nombuf);

@@ -137,7 +137,12 @@ static void nic_is_believed_for_what_it_has(void)
 			PERCH_PORT_TX_TCP_TSO);
 	CU_ASSERT_TRUE(conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_TCP_TSO);
 
-	memset(&conf, 0, sizeof(conf)); /* half of rx is none: every packet would be asked twice */
+	memset(&conf, 0, sizeof(conf)); /* without IPv4's, as virtio and vmxnet3 */
+	dev.rx_offload_capa = all_rx & ~RTE_ETH_RX_OFFLOAD_IPV4_CKSUM;
+	CU_ASSERT_TRUE(perch_offloads_choose(&dev, &conf, false) & PERCH_PORT_RX_CKSUM);
+	CU_ASSERT_EQUAL(conf.rxmode.offloads, dev.rx_offload_capa);
+
+	memset(&conf, 0, sizeof(conf)); /* IPv4's alone are not worth a question */
 	dev.rx_offload_capa = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM;
 	dev.tx_offload_capa = 0;
 	CU_ASSERT_EQUAL(perch_offloads_choose(&dev, &conf, false), 0);

@@ -78,36 +78,50 @@ def checksum(data):
     return s
 
 
-def look_at(frame):
-    """A TCP frame over IPv4: is each checksum right, and no field a surprise?"""
-    ip = frame[14:]
-    total = struct.unpack_from("!H", ip, 2)[0]
-    pseudo = ip[12:20] + struct.pack("!HH", 6, total - 20)
-    fine = len(ip) <= 1500 and total == len(ip) and checksum(ip[:20]) == 0xffff
-    return fine and checksum(pseudo + ip[20:total]) == 0xffff and ip[6:8] == b"\x40\0"
+class Packet:
+    """What an Ethernet frame carries, if that is TCP or UDP over IP without extension headers."""
+
+    def __init__(self, frame):
+        ip = self.ip = frame[14:]
+        self.family = {b"\x08\x00": 4, b"\x86\xdd": 6}.get(frame[12:14])
+        self.proto = {4: ip[9], 6: ip[6]}.get(self.family)
+        if self.family == 4:
+            self.total, self.source, head = struct.unpack_from("!H", ip, 2)[0], ip[12:16], 20
+            pseudo = ip[12:20] + struct.pack("!HH", self.proto, self.total - head)
+        elif self.family == 6:
+            self.total, self.source, head = 40 + struct.unpack_from("!H", ip, 4)[0], ip[8:24], 40
+            pseudo = ip[8:40] + struct.pack("!II", self.total - head, self.proto)
+        if self.proto in (6, 17):
+            self.segment = ip[head:self.total]  # behind it may be padding
+            self.sum = checksum(pseudo + self.segment)
+
+    def fine(self):
+        """Is each checksum right, and no field a surprise?"""
+        whole = self.total <= len(self.ip) and self.total <= 1500 and self.sum == 0xffff
+        return whole and (self.family == 6 or
+                          checksum(self.ip[:20]) == 0xffff and self.ip[6:8] == b"\x40\0")
 
 
-def sniff(iface, host):
-    """Every frame with TCP from host, until SIGINT; then what they were."""
-    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x800))
+def sniff(iface, *hosts):
+    """Every packet with TCP or UDP from those hosts, until SIGINT; then what they were."""
+    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
     s.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE
     s.bind((iface, 0))
+    hosts = [socket.inet_pton(family(h), h) for h in hosts]
     print("sniffing", flush=True)
     frames = []
     try:
         while True:
-            frame = s.recv(65536)
-            if frame[26:30] == socket.inet_aton(host) and frame[23] == 6:
-                frames.append(frame)
+            frames.append(s.recv(65536))
     except KeyboardInterrupt:
         pass
-    payload = wrong = numbered = 0
-    for frame in frames:
-        total, number = struct.unpack_from("!HH", frame, 16)
-        payload += total - 20 - (frame[46] >> 4) * 4
-        numbered += number > 0
-        wrong += not look_at(frame[:14 + total])
-    print(f"frames={len(frames)} payload={payload} numbered={numbered} wrong={wrong}")
+    packets = [p for p in map(Packet, frames) if p.proto in (6, 17) and p.source in hosts]
+    tcp = [p for p in packets if p.proto == 6]
+    payload = sum(len(p.segment) - (p.segment[12] >> 4) * 4 for p in tcp)
+    numbered = sum(p.family == 4 and p.ip[4:6] != b"\0\0" for p in tcp)
+    wrong = sum(not p.fine() for p in packets)
+    print(f"frames={len(packets)} payload={payload} datagrams={len(packets) - len(tcp)} "
+          f"numbered={numbered} wrong={wrong}")
     return True
 
 
@@ -227,6 +241,36 @@ def many(host, port, count):
         ok = ok and s.recv(100) == f"connection {i}".encode()
         s.close()
     return ok
+
+
+def messages(host, port, count):
+    """One connection, messages of all lengths that a segment has, each when the last is back."""
+    s = connect(host, int(port))
+    for i in range(int(count)):
+        message, got = os.urandom(1 + i * 37 % 1448), b""
+        s.sendall(message)
+        while len(got) < len(message) and (part := s.recv(len(message) - len(got))):
+            got += part
+        if got != message:
+            return False
+    return True
+
+
+def talk(host, port):
+    """One connection, a message now and then, and a line for each that came back, until SIGINT."""
+    s, n = connect(host, int(port)), 0
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    try:
+        while True:
+            n += 1
+            message = f"message {n}\n".encode()
+            s.sendall(message)
+            if s.recv(100) != message:
+                return False
+            print(message.decode(), end="", flush=True)
+            time.sleep(0.02)
+    except KeyboardInterrupt:
+        return True
 
 
 def reset(host, port):

@@ -50,11 +50,11 @@ def wait_until(done, seconds=15):
 class Program:
     """A program in a namespace; its output goes to a file, for it may be long."""
 
-    def __init__(self, lab, ns, argv):
+    def __init__(self, lab, ns, argv, stdin=subprocess.DEVNULL):
         self.out = tempfile.NamedTemporaryFile("w+", dir=lab.dir, suffix=".out", delete=False)
         self.argv = argv
         self.p = subprocess.Popen(lab.in_ns(ns, argv), stdout=self.out, stderr=subprocess.STDOUT,
-                                  stdin=subprocess.DEVNULL)
+                                  stdin=stdin)
 
     def text(self):
         with open(self.out.name, encoding="utf-8", errors="replace") as f:
