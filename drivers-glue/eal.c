@@ -40,6 +40,7 @@ struct eal_args {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static bool running;
 static char last_error[256];
+static int last_words = STDERR_FILENO; /* where a panic is printed, also while stderr is held */
 
 static __thread bool entered; /* this thread got its lcore id from perch_eal_enter_thread */
 
@@ -68,6 +69,8 @@ static ssize_t take_log(void *cookie, const char *buf, size_t len)
 
 	if (print)
 		return (ssize_t)fwrite(buf, 1, len, stderr);
+	if (rte_log_cur_msg_loglevel() <= (int)RTE_LOG_CRIT) /* rte_panic's: it does not return */
+		return write(last_words, buf, len);
 	if (rte_log_cur_msg_loglevel() <= (int)RTE_LOG_ERR) {
 		memcpy(last_error, buf, n);
 		last_error[n] = '\0';
@@ -267,6 +270,7 @@ static void hold_stdio(struct stdio_capture *c)
 	c->err = dup(STDERR_FILENO);
 	dup2(c->file, STDOUT_FILENO);
 	dup2(c->file, STDERR_FILENO);
+	last_words = c->err;
 }
 
 /* Give stdio back; the first line that was written goes to text. */
@@ -281,6 +285,7 @@ static void release_stdio(struct stdio_capture *c, char *text, size_t size)
 	fflush(stderr);
 	dup2(c->out, STDOUT_FILENO);
 	dup2(c->err, STDERR_FILENO);
+	last_words = STDERR_FILENO;
 	close(c->out);
 	close(c->err);
 	n = pread(c->file, text, size - 1, 0);

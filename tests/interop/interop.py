@@ -3,6 +3,7 @@
 """perch against Linux, over virtual links in network namespaces."""
 import argparse
 import concurrent.futures
+import glob
 import os
 import pathlib
 import re
@@ -522,6 +523,22 @@ def start_failures():
         status, out, err = said([app("perch-echo"), *args])
         assert status == 1 and words in err, (args, status, out, err)
         assert len(err.splitlines()) == 1, err
+
+
+@case
+def start_failures_panic():
+    """EAL aborts where a driver is there twice: what it says last is not lost."""
+    drivers = glob.glob("/usr/lib/*/dpdk/pmds-*/librte_bus_pci.so.*.*")
+    if not drivers:
+        raise Skip("no driver of EAL's to load twice")
+    with tempfile.TemporaryDirectory(prefix="perch-panic-", dir=BUILD) as tmp:
+        twin = shutil.copy(drivers[0], tmp)
+        status, out, err = said(["prlimit", "--core=0", app("perch-echo"), *BARE,
+                                 f"--file-prefix=perch-panic-{os.getpid()}", "-d", twin, "--",
+                                 "--ip", "10.99.0.2/24"])
+    if "Cannot init plugins" in err:
+        raise Skip("the build folder lies in one that everybody may write to")
+    assert status == -signal.SIGABRT and "PANIC in" in err and not out, (status, out, err)
 
 
 @case
