@@ -337,15 +337,16 @@ struct perch_co *perch_co_spawn(struct perch_sched *s, perch_co_fn fn, void *arg
 
 /* ---- running ---- */
 
-static void measure(struct perch_sched *s, struct perch_co *co)
+static inline void measure(struct perch_co *co, const char *top)
 {
-	const char *top = s->shared.top;
-
-	if (co->flags & CO_OWN_STACK)
-		top = own_top(own_stacks(s, co), co->home);
 	co->lines = (uint16_t)lines_below(top, co->place.sp);
 	if (unlikely(co->lines > co->peak_lines))
 		co->peak_lines = co->lines;
+}
+
+static char *top_of(const struct perch_sched *s, const struct perch_co *co)
+{
+	return co->flags & CO_OWN_STACK ? own_top(own_stacks(s, co), co->home) : s->shared.top;
 }
 
 static inline uint64_t cycles(void)
@@ -370,8 +371,31 @@ static inline __attribute__((always_inline)) void note_entry(struct perch_sched 
 		fiber_leave(&s->thread, &s->fibers[co_id(s, co)], false);
 }
 
-/* Let co run until it leaves. All of it is inlined in the run loop: see switch.h. */
-static inline __attribute__((always_inline)) void enter(struct perch_sched *s,
+/* Is it one that has waited, on the shared stack, and nothing else is to be known of it? */
+static inline bool is_plain(const struct perch_co *co)
+{
+	const uint16_t plain = CO_READY; /* and no flags */
+	uint16_t state_and_flags;
+
+	memcpy(&state_and_flags, &co->state, sizeof(state_and_flags));
+	return state_and_flags == plain;
+}
+
+/* Let such a one run until it leaves. All of it is inlined in the run loop: see switch.h. */
+static inline __attribute__((always_inline)) void resume_plain(struct perch_sched *s,
+								struct perch_co *co)
+{
+	occupy(s, co);
+	note_entry(s, co);
+	switch_resume(&s->sp, &co->place, co->result);
+	co = s->current;
+	if (unlikely(co->state == CO_FINISHED))
+		retire(s, co);
+	else
+		measure(co, s->shared.top);
+}
+
+static inline __attribute__((always_inline)) void resume(struct perch_sched *s,
 							 struct perch_co *co)
 {
 	bool begins = co->state == CO_NEW;
@@ -387,17 +411,11 @@ static inline __attribute__((always_inline)) void enter(struct perch_sched *s,
 		switch_resume(&s->sp, &co->place, co->result);
 	if (FIBER_PRIVATE)
 		fiber_arrive(&s->thread, NULL);
-}
-
-static inline __attribute__((always_inline)) void resume(struct perch_sched *s,
-							 struct perch_co *co)
-{
-	enter(s, co);
 	co = s->current;
 	if (unlikely(co->state == CO_FINISHED))
 		retire(s, co);
 	else
-		measure(s, co);
+		measure(co, top_of(s, co));
 	if (STACK_CHECKED && !(co->flags & CO_OWN_STACK))
 		vacate(s, co);
 }
@@ -431,11 +449,16 @@ unsigned perch_sched_run(struct perch_sched *s, unsigned budget)
 	assert(s->current == NULL);
 	if (FIBER_PRIVATE)
 		fiber_thread(&s->thread);
-	for (left = n; left > 0; left--)
-		if (likely(!s->counting))
-			resume(s, pop_ready(s));
+	for (left = n; left > 0; left--) {
+		struct perch_co *co = pop_ready(s);
+
+		if (unlikely(s->counting))
+			resume_counting(s, co);
+		else if (!STACK_CHECKED && !FIBER_PRIVATE && is_plain(co))
+			resume_plain(s, co);
 		else
-			resume_counting(s, pop_ready(s));
+			resume(s, co);
+	}
 	s->current = NULL;
 	s->stats.switches += n;
 	return n;
@@ -555,12 +578,11 @@ static __attribute__((noinline)) void fetch_rest(const struct perch_sched *s,
 }
 
 /* Two lines are what a handler that waits has. The hardware does not follow a longer image (a fifth
- * line: 150 cycles). And what it was started with, which it will look at first. */
+ * line: 150 cycles). */
 static inline void prefetch_image(const struct perch_sched *s, const struct perch_co *co)
 {
 	const char *image;
 
-	fetch(co->arg);
 	if (co->flags & CO_OWN_STACK)
 		return;
 	image = save_area(&s->saves, co->home);

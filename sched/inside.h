@@ -5,6 +5,7 @@
 #define PERCH_SCHED_INSIDE_H
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "sched/coro.h"
@@ -53,6 +54,8 @@ struct perch_co {
 };
 
 static_assert(sizeof(struct perch_co) == 64, "a coroutine is one cache line");
+static_assert(offsetof(struct perch_co, flags) == offsetof(struct perch_co, state) + 1 &&
+	      offsetof(struct perch_co, state) % 2 == 0, "they are looked at together");
 
 /* A place in a queue: see wait.h. Eight for each coroutine, touched by those that wait. */
 struct wait_node {
