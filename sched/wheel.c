@@ -63,7 +63,7 @@ struct chain {
 	uint32_t first, last; /* index + 1; 0 = none */
 	uint32_t chunks;
 	uint16_t from;        /* of the first chunk: those before were named already */
-	uint16_t count;       /* in the last chunk; all others are full */
+	uint16_t left;        /* places in the last chunk; all others are full */
 };
 
 struct level {
@@ -126,25 +126,20 @@ static int64_t time_of(const struct perch_wheel *w, uint64_t tick)
 /* ---- the place of a tick ---- */
 
 /* The slot of a level that has this tick, counted from time 0. */
-static uint64_t block_of(unsigned level, uint64_t tick)
+static inline uint64_t block_of(unsigned level, uint64_t tick)
 {
 	return tick >> (level * SLOT_BITS);
 }
 
-static unsigned slot_of(unsigned level, uint64_t tick)
+static inline unsigned slot_of(unsigned level, uint64_t tick)
 {
 	return (unsigned)block_of(level, tick) & (SLOTS - 1);
 }
 
-/* The lowest level that covers the tick. */
-static unsigned level_of(const struct perch_wheel *w, uint64_t tick)
+/* Does the level cover the tick? */
+static inline bool covers(const struct perch_wheel *w, unsigned level, uint64_t tick)
 {
-	unsigned level = 0;
-
-	while (level < LEVELS - 1 &&
-	       block_of(level + 1, tick) - block_of(level + 1, w->tick) > 1)
-		level++;
-	return level;
+	return block_of(level + 1, tick) - block_of(level + 1, w->tick) <= 1;
 }
 
 /* A tick as it is kept in entries and per id, where 0 says "not queued". */
@@ -184,68 +179,68 @@ static void give_chunk(struct perch_wheel *w, uint32_t c)
 	w->free_chunk = c;
 }
 
-static bool occupied(const struct level *l, unsigned slot)
+static inline bool occupied(const struct level *l, unsigned slot)
 {
 	return l->occupied[slot / 64] >> (slot % 64) & 1;
 }
 
-/* A new chunk at the end of the slot's chain. */
-static struct chunk *grow(struct perch_wheel *w, struct level *l, unsigned slot)
+struct place {
+	struct level *level;
+	unsigned slot;
+	uint64_t begins; /* a tick */
+};
+
+/* A new chunk at the end of the place's chain. */
+static __attribute__((noinline)) void grow(struct perch_wheel *w, struct level *l, unsigned slot)
 {
 	struct chain *chain = &l->slot[slot];
 	uint32_t c = take_chunk(w);
-	struct chunk *chunk = &w->chunks[c - 1];
 
-	chunk->next = 0;
+	w->chunks[c - 1].next = 0;
 	if (chain->first == 0)
 		chain->first = c;
 	else
 		w->chunks[chain->last - 1].next = c;
 	chain->last = c;
 	chain->chunks++;
-	chain->count = 0;
+	chain->left = CHUNK_ENTRIES;
 	l->occupied[slot / 64] |= 1ull << (slot % 64);
-	return chunk;
 }
 
-static bool is_full(const struct chain *chain)
+static inline void append(struct perch_wheel *w, struct level *l, unsigned slot, struct entry entry)
 {
-	return chain->last == 0 || chain->count == CHUNK_ENTRIES;
-}
-
-static inline void append(struct perch_wheel *w, unsigned level, unsigned slot, struct entry entry)
-{
-	struct level *l = &w->level[level];
 	struct chain *chain = &l->slot[slot];
-	struct chunk *chunk = is_full(chain) ? grow(w, l, slot) : &w->chunks[chain->last - 1];
 
-	chunk->entry[chain->count++] = entry;
+	if (chain->left == 0)
+		grow(w, l, slot);
+	w->chunks[chain->last - 1].entry[CHUNK_ENTRIES - chain->left--] = entry;
 }
 
-struct place {
-	unsigned level, slot;
-	uint64_t begins; /* a tick */
-};
-
-static inline struct place on_level(unsigned level, uint64_t tick)
+static inline __attribute__((always_inline)) struct place on_level(
+	struct perch_wheel *w, unsigned level, uint64_t tick)
 {
-	return (struct place){level, slot_of(level, tick),
+	return (struct place){&w->level[level], slot_of(level, tick),
 			      block_of(level, tick) << (level * SLOT_BITS)};
 }
 
-/* On a level below `limit`: behind what has the same tick and is still on its way down, else where
- * the tick belongs. The present must not have passed it. */
-static struct place place_of(const struct perch_wheel *w, uint64_t tick, unsigned limit)
+static inline bool busy(const struct perch_wheel *w, unsigned level, uint64_t tick)
 {
-	unsigned lowest, level = limit - 1;
-
-	if (occupied(&w->level[level], slot_of(level, tick)))
-		return on_level(level, tick); /* as nearly all that come down */
-	lowest = level_of(w, tick);
-	while (level > lowest && !occupied(&w->level[level], slot_of(level, tick)))
-		level--;
-	return on_level(level, tick);
+	return occupied(&w->level[level], slot_of(level, tick));
 }
+
+/* On a level below `limit`: behind what has the same tick and is still on its way down, else where
+ * the tick belongs. The present must not have passed it. With a limit that is a constant this is a
+ * few comparisons. */
+static inline __attribute__((always_inline)) struct place place_of(
+	struct perch_wheel *w, uint64_t tick, unsigned limit)
+{
+	if (limit > 2 && (busy(w, 2, tick) || !covers(w, 1, tick)))
+		return on_level(w, 2, tick);
+	if (limit > 1 && (busy(w, 1, tick) || !covers(w, 0, tick)))
+		return on_level(w, 1, tick);
+	return on_level(w, 0, tick);
+}
+static_assert(LEVELS == 3, "place_of asks each of them");
 
 static inline void put(struct perch_wheel *w, struct entry entry, struct place at)
 {
@@ -268,17 +263,18 @@ static inline void prefetch_chunk(const struct chunk *chunk)
 /* Fetch what an append there will write. */
 static inline void prefetch_tail(const struct perch_wheel *w, struct place at)
 {
-	const struct chain *chain = &w->level[at.level].slot[at.slot];
+	const struct chain *chain = &at.level->slot[at.slot];
 
-	if (!is_full(chain))
-		__builtin_prefetch(&w->chunks[chain->last - 1].entry[chain->count], 1);
+	if (chain->left > 0)
+		__builtin_prefetch(
+			&w->chunks[chain->last - 1].entry[CHUNK_ENTRIES - chain->left], 1);
 	__asm__ volatile("");
 }
 
-/* Entries in the first chunk of a chain. */
-static uint32_t count_of(const struct chain *chain)
+/* Entries in a chunk of a chain that has some. */
+static uint32_t count_of(const struct chain *chain, uint32_t c)
 {
-	return chain->first == chain->last ? chain->count : CHUNK_ENTRIES;
+	return c == chain->last ? CHUNK_ENTRIES - chain->left : CHUNK_ENTRIES;
 }
 
 /* Takes the slot's chain off the wheel. */
@@ -343,14 +339,14 @@ static void sweep_slot(struct perch_wheel *w, unsigned level, unsigned slot)
 	detach(w, level, slot);
 	while (chain.first != 0) {
 		struct chunk chunk = w->chunks[chain.first - 1];
-		uint32_t count = count_of(&chain), i;
+		uint32_t count = count_of(&chain, chain.first), i;
 
 		give_chunk(w, chain.first);
 		w->entries -= count - chain.from;
 		for (i = chain.from; i < count; i++)
 			if (*queued(w, chunk.entry[i].id) == chunk.entry[i].mark &&
 			    first_seen(w, chunk.entry[i].id)) {
-				append(w, level, slot, chunk.entry[i]);
+				append(w, &w->level[level], slot, chunk.entry[i]);
 				w->entries++;
 			}
 		chain.first = chunk.next;
@@ -372,10 +368,11 @@ static void sweep(struct perch_wheel *w)
 /* ---- cascades ---- */
 
 /* The first chunk of a slot's chain goes to the levels below. */
-static void cascade_chunk(struct perch_wheel *w, unsigned level, unsigned slot)
+static inline __attribute__((always_inline)) void cascade_from(
+	struct perch_wheel *w, unsigned level, unsigned slot)
 {
 	struct chain *chain = &w->level[level].slot[slot];
-	uint32_t c = chain->first, count = count_of(chain), i;
+	uint32_t c = chain->first, count = count_of(chain, c), i;
 	struct chunk chunk = w->chunks[c - 1];
 	struct place at[CHUNK_ENTRIES];
 
@@ -393,6 +390,14 @@ static void cascade_chunk(struct perch_wheel *w, unsigned level, unsigned slot)
 	}
 	for (i = 0; i < count; i++)
 		put(w, chunk.entry[i], at[i]);
+}
+
+static void cascade_chunk(struct perch_wheel *w, unsigned level, unsigned slot)
+{
+	if (level == 1)
+		cascade_from(w, 1, slot);
+	else
+		cascade_from(w, 2, slot);
 }
 
 /* The present is now in these slots: what is left in them belongs below. */
@@ -450,7 +455,7 @@ static uint32_t name_present(struct perch_wheel *w, uint32_t *ids, uint32_t max)
 
 	while ((c = chain->first) != 0) {
 		const struct chunk *chunk = &w->chunks[c - 1];
-		uint32_t count = count_of(chain);
+		uint32_t count = count_of(chain, c);
 
 		while (chain->from < count && named < max) {
 			uint32_t id = chunk->entry[chain->from++].id;
@@ -484,7 +489,7 @@ static void look_ahead(const struct perch_wheel *w)
 
 	for (chunks = 0; chunks < CHUNKS_AHEAD && c != 0; chunks++) {
 		const struct chunk *chunk = &w->chunks[c - 1];
-		uint32_t count = c == next->last ? next->count : CHUNK_ENTRIES;
+		uint32_t count = count_of(next, c);
 
 		for (i = 0; i < count; i++)
 			prefetch_queued(w, &chunk->entry[i]);
