@@ -28,12 +28,15 @@ static __attribute__((noinline)) bool fill_up(struct load_job *j)
 {
 	const struct load *l = j->worker->load;
 	uint64_t n = l->depth - (j->head - j->tail);
-	int64_t now_ns = perch_now();
+	int64_t now_ns;
 	uint64_t i;
 
+	if (n == 0)
+		return true;
+	now_ns = perch_now();
 	for (i = 0; i < n; i++)
 		j->ring[j->head++ & l->ring_mask] = now_ns;
-	return n == 0 || perch_write(j->conn, l->out, n * l->size, PERCH_FOREVER) > 0;
+	return perch_write(j->conn, l->out, n * l->size, PERCH_FOREVER) > 0;
 }
 
 static uint64_t differences(const struct load *l, uint64_t at, const uint8_t *data, uint64_t len)

@@ -376,9 +376,10 @@ const struct rte_ether_addr *perch_neigh_ready(
 {
 	struct perch_neigh *n = perch_neigh_recall(net, path);
 
-	if (unlikely(!n || n->state != PERCH_NEIGH_KNOWN || is_stale(net, n)))
+	if (unlikely(!n || n->state != PERCH_NEIGH_KNOWN || n->known_until_ns <= net->now_ns))
 		return NULL;
-	touch(net->neigh, n, PERCH_NEIGH_FRIEND);
+	if (unlikely(net->neigh->by_use[PERCH_NEIGH_FRIEND].last != path->neigh))
+		touch(net->neigh, n, PERCH_NEIGH_FRIEND);
 	return &n->mac;
 }
 

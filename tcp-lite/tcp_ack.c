@@ -106,15 +106,17 @@ static void take_all(struct perch_net *net, struct perch_tcb *c, struct perch_tc
 static void measure(struct perch_net *net, struct perch_tcb *c, struct perch_tcp_ack *a)
 {
 	const struct perch_tcp_opts *opts = &a->s->opts;
+	int64_t us;
 	int32_t ms;
 
 	if (a->segments > 0 && !a->again) {
-		a->rtt_us = (uint32_t)RTE_MIN((net->now_ns - a->sent_ns) / 1000, INT32_MAX);
-		perch_tcp_rtt_sample(c, net->now_ns - a->sent_ns);
+		us = (net->now_ns - a->sent_ns) / 1000;
+		a->rtt_us = (uint32_t)RTE_MIN(us, INT32_MAX);
+		perch_tcp_rtt_sample(c, us);
 	} else if (a->again && (c->marks & TCB_TS) && opts->has_ts && opts->ts_ecr != 0) {
 		ms = (int32_t)(tcp_now_ms(net) + c->ts_offset - opts->ts_ecr);
 		if (ms >= 0 && ms <= 2 * tcp_rto_ns(net, c) / MS_NS + DELACK_MOST_MS)
-			perch_tcp_rtt_sample(c, ms * MS_NS);
+			perch_tcp_rtt_sample(c, ms * INT64_C(1000));
 	}
 }
 

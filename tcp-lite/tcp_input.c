@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * A segment's way in. The expected one is recognised by a list of questions and one branch; for all
- * others the steps of RFC 9293 section 3.10.7 follow, each a function.
+ * A segment's way in. The expected one is recognised by a list of questions; for all others the
+ * steps of RFC 9293 section 3.10.7 follow, each a function.
  *
  * Whoever returns false has dropped or consumed the packet, and may have freed the connection.
  */
@@ -100,18 +100,13 @@ static bool drop_and_ack(struct perch_net *net, struct perch_tcb *c, const struc
  * it (Van Jacobson's header prediction). */
 static bool is_expected(const struct perch_tcb *c, const struct perch_segment *s)
 {
-	uint32_t odd = c->state ^ PERCH_TCP_ESTABLISHED;
-
-	odd |= (s->flags & ~(uint32_t)PSH) ^ ACK;
-	odd |= s->seq ^ c->rcv_nxt;
-	odd |= s->len > c->rcv_edge - c->rcv_nxt;
-	odd |= s->ack - c->snd_una > c->snd_nxt - c->snd_una;
-	odd |= (s->len == 0) & (s->ack == c->snd_una);
-	odd |= s->opts.has_ts != !!(c->marks & TCB_TS);
-	odd |= s->opts.has_ts & seq_lt(s->opts.ts_val, c->ts_recent);
-	odd |= s->opts.n_blocks;
-	odd |= c->inbox && tcb_inbox(c)->early;
-	return odd == 0;
+	return c->state == PERCH_TCP_ESTABLISHED && (s->flags & ~(uint32_t)PSH) == ACK &&
+		s->seq == c->rcv_nxt && s->len <= c->rcv_edge - c->rcv_nxt &&
+		s->ack - c->snd_una <= c->snd_nxt - c->snd_una &&
+		(s->len > 0 || s->ack != c->snd_una) &&
+		s->opts.has_ts == !!(c->marks & TCB_TS) &&
+		(!s->opts.has_ts || !seq_lt(s->opts.ts_val, c->ts_recent)) &&
+		s->opts.n_blocks == 0 && (!c->inbox || !tcb_inbox(c)->early);
 }
 
 /* RFC 7323 section 5.5: a clock that has stood still for 24 days proves nothing. */

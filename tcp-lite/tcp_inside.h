@@ -380,7 +380,7 @@ void perch_tcp_acked_nothing(
 
 /* ---- tcp_rtt.c: RFC 6298 */
 void perch_tcp_rtt_open(struct perch_tcb *c);
-void perch_tcp_rtt_sample(struct perch_tcb *c, int64_t rtt_ns);
+void perch_tcp_rtt_sample(struct perch_tcb *c, int64_t rtt_us);
 
 /* The timeout before any backing off: (2.2) to (2.5). */
 static inline int64_t tcp_rto_ns(const struct perch_net *net, const struct perch_tcb *c)
@@ -398,6 +398,12 @@ static inline int64_t tcp_backed_off_ns(const struct perch_net *net, const struc
 	if (unlikely(c->marks & TCB_PATIENCE))
 		rto_ns <<= c->backoff;
 	return RTE_MIN(rto_ns, net->cfg.rto_max_ns);
+}
+
+/* When what is in flight is sent again, if nothing is heard: there is an outbox. */
+static inline int64_t tcp_rto_at_ns(const struct perch_net *net, const struct perch_tcb *c)
+{
+	return tcb_outbox(c)->rto_base_ns + tcp_backed_off_ns(net, c);
 }
 
 /* The peer was heard, or something else is waited for: nothing was tried in vain yet. */
@@ -450,8 +456,8 @@ void perch_rack_dsacked(struct perch_tcb *c, uint32_t ack);
 void perch_rack_late(struct perch_tcb *c, int64_t late_ns);
 /* A recovery is over. */
 void perch_rack_recovered(struct perch_outbox *o);
-/* When is a loss probe due? */
-void perch_tlp_schedule(const struct perch_net *net, struct perch_tcb *c);
+/* When is a loss probe due? No later than the retransmission at rto_at_ns. */
+void perch_tlp_schedule(const struct perch_net *net, struct perch_tcb *c, int64_t rto_at_ns);
 /* It is. */
 void perch_tlp_send(struct perch_net *net, struct perch_tcb *c);
 /* The outbox goes, or another comes, and only the next ACK tells what the probe did. */
@@ -520,6 +526,8 @@ void perch_tcp_owe_ack(struct perch_net *net, struct perch_tcb *c);
 
 /* Is the window worth an update, now that something was read? And is the inbox still needed? */
 void perch_tcp_was_read(struct perch_net *net, struct perch_tcb *c);
+/* The same where the inbox is: what was read is lent. */
+void perch_tcp_was_moved(struct perch_net *net, struct perch_tcb *c);
 
 /* ---- tcp_send.c: the outbox */
 /* Cut m so that it holds len bytes; a new mbuf after it has the rest. False: no mbuf. */

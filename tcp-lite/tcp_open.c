@@ -261,7 +261,7 @@ static void measure_handshake(struct perch_net *net, struct perch_tcb *c)
 
 	if (c->backoff == 0)
 		perch_tcp_rtt_sample(c,
-			net->now_ns - (c->timer_ns - tcp_backed_off_ns(net, c)));
+			(net->now_ns - (c->timer_ns - tcp_backed_off_ns(net, c))) / 1000);
 	else
 		c->rttvar_us = careful_us;
 }

@@ -566,7 +566,8 @@ bool perch_tcp_send_some(struct perch_net *net, struct perch_tcb *c)
 		return true;
 	done = tcp_synchronized(c) ? send_stream(net, c) : send_syn(net, c);
 	if (c->snd_nxt != before && c->outbox && c->timer == TIMER_RESEND)
-		perch_tlp_schedule(net, c); /* RFC 8985 section 7.2: from the last transmission */
+		/* RFC 8985 section 7.2: from the last transmission */
+		perch_tlp_schedule(net, c, tcp_rto_at_ns(net, c));
 	perch_tcp_timer_choose(net, c);
 	return done;
 }

@@ -157,13 +157,12 @@ static int64_t pto_ns(const struct perch_net *net, const struct perch_tcb *c)
 	return RTE_MAX(ns, PTO_MIN_US * INT64_C(1000));
 }
 
-void perch_tlp_schedule(const struct perch_net *net, struct perch_tcb *c)
+void perch_tlp_schedule(const struct perch_net *net, struct perch_tcb *c, int64_t rto_at_ns)
 {
 	struct perch_outbox *o = tcb_outbox(c);
 
 	if ((c->marks & TCB_SACK) && outbox_is_calm(o) && o->head != o->unsent)
-		o->pto_ns = RTE_MIN(net->now_ns + pto_ns(net, c),
-			o->rto_base_ns + tcp_backed_off_ns(net, c));
+		o->pto_ns = RTE_MIN(net->now_ns + pto_ns(net, c), rto_at_ns);
 	else
 		o->pto_ns = PERCH_NET_NEVER;
 }

@@ -629,6 +629,11 @@ struct rte_mbuf *perch_tcp_take_mbuf(struct perch_net *net, struct perch_tcb *c)
 void perch_tcp_was_read(struct perch_net *net, struct perch_tcb *c)
 {
 	tidy(net, c);
+	perch_tcp_was_moved(net, c);
+}
+
+void perch_tcp_was_moved(struct perch_net *net, struct perch_tcb *c)
+{
 	tune(net, c);
 	/* Tell a peer that is held up by our window that there is room again, unless an ACK that is
 	 * owed anyhow tells it. */

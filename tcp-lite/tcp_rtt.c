@@ -12,10 +12,10 @@ void perch_tcp_rtt_open(struct perch_tcb *c)
 
 /* srtt is kept times 8 and rttvar times 4, so that their gains of 1/8 and 1/4 lose no bits; the 4
  * is also the K of (2.3). */
-void perch_tcp_rtt_sample(struct perch_tcb *c, int64_t rtt_ns)
+void perch_tcp_rtt_sample(struct perch_tcb *c, int64_t rtt_us)
 {
 	const int64_t longest_us = 60 * 1000 * 1000;
-	int32_t us = (int32_t)RTE_MIN(RTE_MAX(rtt_ns / 1000, 1), longest_us);
+	int32_t us = (int32_t)RTE_MIN(RTE_MAX(rtt_us, 1), longest_us);
 	int32_t error;
 
 	if (c->srtt_us == 0) {

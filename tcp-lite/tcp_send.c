@@ -265,8 +265,12 @@ int perch_tcp_write_mbuf(struct perch_net *net, struct perch_tcb *c, struct rte_
  * small ones gather, and copying a few bytes is cheaper than a packet more. */
 static bool may_forward(const struct perch_net *net, const struct perch_tcb *c, uint32_t n)
 {
-	return n > 0 && n <= c->mss && n > tail_room(c) && n <= perch_tcp_writable(net, c) &&
-		!is_long(net, c);
+	if (n == 0 || n > c->mss)
+		return false;
+	if (likely(!c->outbox)) /* the send buffer is empty, and never smaller than that */
+		return n <= RTE_MIN(net->cfg.sndbuf_bytes, (uint32_t)SNDBUF_LEAST) &&
+			tcp_synchronized(c) && !(c->marks & TCB_FIN_QUEUED);
+	return n > tail_room(c) && n <= perch_tcp_writable(net, c) && !is_long(net, c);
 }
 
 /* Does m hold these bytes and no others, for nobody else, with room for headers in front? */
@@ -297,7 +301,7 @@ bool perch_tcp_forward(struct perch_net *net, struct perch_tcb *from, struct per
 	link_segment(net, c, m, m->data_off, n);
 	net->tcp->counters.forwarded++;
 	perch_tcb_touch(net, c);
-	perch_tcp_was_read(net, from);
+	perch_tcp_was_moved(net, from);
 	return true;
 }
 

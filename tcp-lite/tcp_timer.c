@@ -123,12 +123,11 @@ static bool data_in_flight(const struct perch_tcb *c)
 	return c->outbox && tcb_outbox(c)->head != tcb_outbox(c)->unsent;
 }
 
-static void wait_for_ack(struct perch_net *net, struct perch_tcb *c)
+static inline void wait_for_ack(struct perch_net *net, struct perch_tcb *c, int64_t rto_at_ns)
 {
-	struct perch_outbox *o = tcb_outbox(c);
-	int64_t at_ns = o->rto_base_ns + tcp_backed_off_ns(net, c);
+	const struct perch_outbox *o = tcb_outbox(c);
+	int64_t at_ns = RTE_MIN(rto_at_ns, RTE_MIN(o->pto_ns, o->reo_ns));
 
-	at_ns = RTE_MIN(at_ns, RTE_MIN(o->pto_ns, o->reo_ns));
 	at_ns = RTE_MIN(at_ns, user_deadline_ns(net, c));
 	if (c->timer != TIMER_RESEND || c->timer_ns != at_ns)
 		perch_tcp_timer_set(net, c, TIMER_RESEND, at_ns);
@@ -145,8 +144,9 @@ static void start(struct perch_net *net, struct perch_tcb *c, enum perch_tcp_tim
 	}
 	if (timer == TIMER_RESEND && data_in_flight(c)) {
 		tcb_outbox(c)->rto_base_ns = net->now_ns;
-		perch_tlp_schedule(net, c);
-		wait_for_ack(net, c);
+		at_ns = tcp_rto_at_ns(net, c);
+		perch_tlp_schedule(net, c, at_ns);
+		wait_for_ack(net, c, at_ns);
 		return;
 	}
 	at_ns = net->now_ns + duration_ns(net, c, timer);
@@ -164,7 +164,7 @@ void perch_tcp_timer_choose(struct perch_net *net, struct perch_tcb *c)
 	timer = timer_for(c);
 	if (timer == c->timer) {
 		if (timer == TIMER_RESEND && data_in_flight(c))
-			wait_for_ack(net, c);
+			wait_for_ack(net, c, tcp_rto_at_ns(net, c));
 		return;
 	}
 	tcp_forget_tries(c);
@@ -235,9 +235,9 @@ static bool short_wait_due(struct perch_net *net, struct perch_tcb *c)
 		perch_tcp_recover_late(net, c);
 	else if (o->pto_ns <= net->now_ns)
 		perch_tlp_send(net, c);
-	else if (o->rto_base_ns + tcp_backed_off_ns(net, c) <= net->now_ns)
+	else if (tcp_rto_at_ns(net, c) <= net->now_ns)
 		return false;
-	wait_for_ack(net, c);
+	wait_for_ack(net, c, tcp_rto_at_ns(net, c));
 	return true;
 }
 
