@@ -84,11 +84,13 @@ class Packet:
     def __init__(self, frame):
         ip = self.ip = frame[14:]
         self.family = {b"\x08\x00": 4, b"\x86\xdd": 6}.get(frame[12:14])
-        self.proto = {4: ip[9], 6: ip[6]}.get(self.family)
+        self.proto = None
         if self.family == 4:
+            self.proto = ip[9]
             self.total, self.source, head = struct.unpack_from("!H", ip, 2)[0], ip[12:16], 20
             pseudo = ip[12:20] + struct.pack("!HH", self.proto, self.total - head)
         elif self.family == 6:
+            self.proto = ip[6]
             self.total, self.source, head = 40 + struct.unpack_from("!H", ip, 4)[0], ip[8:24], 40
             pseudo = ip[8:40] + struct.pack("!II", self.total - head, self.proto)
         if self.proto in (6, 17):
