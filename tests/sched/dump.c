@@ -107,6 +107,50 @@ static void info_tells(void)
 	close_case();
 }
 
+__attribute__((noinline)) static int flow_waits(void)
+{
+	int rc = perch_co_park(s, NEVER);
+
+	__asm__ volatile("" : "+r"(rc)); /* no tail call: the frame counts */
+	return rc;
+}
+
+__attribute__((noinline)) static int app_waits(uint64_t *sum)
+{
+	int rc = flow_waits();
+
+	*sum += (uint64_t)(rc > 0);
+	return rc;
+}
+
+static void waits_three_deep(void *arg)
+{
+	uint64_t sum = 0;
+
+	while (app_waits(&sum) >= 0)
+		*(uint64_t *)arg = sum;
+}
+
+/* Each word that a park adds is memory of every idle coroutine, and copied at each event. */
+static void image_is_small(void)
+{
+	struct perch_co_description info;
+	struct perch_co *co;
+	uint64_t sum = 0;
+
+	open_case();
+	co = perch_co_spawn(s, waits_three_deep, &sum, 0);
+	perch_sched_run(s, 1);
+	perch_co_wake(s, co, 1);
+	perch_sched_run(s, 1);
+	CU_ASSERT_EQUAL(sum, 1);
+	CU_ASSERT_EQUAL(perch_co_describe(s, co, &info), 0);
+#if defined(__x86_64__) && defined(__OPTIMIZE__)
+	CU_ASSERT(FIBER_PRIVATE || info.live_bytes <= 128);
+#endif
+	close_case();
+}
+
 /* The text of a dump. Free it. */
 static char *dump_text(bool backtraces)
 {
@@ -335,6 +379,7 @@ int main(int argc, char **argv)
 {
 	static const struct suite_case cases[] = {
 		{"info tells", info_tells},
+		{"an image is small", image_is_small},
 		{"dump of shared stacks", dump_of_shared_stacks},
 		{"dump of stacks in place", dump_of_stacks_in_place},
 		{"dump of private stacks", dump_of_private_stacks},
