@@ -360,8 +360,9 @@ static void sums_of_what_is_sent_on(void)
 	opens(65536);
 	rx("A 1:101 ack 1");
 	rx("A 101:201 ack 1");
-	echoes(200); /* two made one */
 	forget_tx();
+	echoes(200); /* two made one */
+	tx("A 1:201 ack 201");
 	rx("A 51:401 ack 201");
 	echoes(200); /* without what came twice */
 	tx("A 201:401 ack 401");
