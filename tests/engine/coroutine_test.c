@@ -405,11 +405,12 @@ static void idles(void *arg)
 
 static void idles_large(void *arg)
 {
-	volatile char large[2000];
+	char large[2000];
 
-	large[0] = large[1999] = arg != NULL;
+	(void)arg;
+	__asm__ volatile("" : : "r"(large) : "memory"); /* all of it may be read and written */
 	perch_sleep(PERCH_FOREVER);
-	large[0] = large[1999];
+	__asm__ volatile("" : : "r"(large) : "memory");
 }
 
 static void looks(void *arg)
@@ -632,12 +633,12 @@ static void dump_of_running_lcores(void)
 static void refused_wait(void *arg)
 {
 	struct found *f = arg;
-	volatile char large[6000];
+	char large[6000];
 	int rc;
 
-	large[0] = large[5999] = 0;
+	__asm__ volatile("" : : "r"(large) : "memory");
 	rc = perch_sleep(PERCH_FOREVER);
-	large[0] = large[5999];
+	__asm__ volatile("" : : "r"(large) : "memory");
 	f->n += rc == -ENOMEM;
 }
 
