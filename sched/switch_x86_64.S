@@ -60,13 +60,8 @@ perch_switch_left:
 	.cfi_endproc
 	.size	perch_switch_leave, . - perch_switch_leave
 
-/* void perch_switch_resume(void **save_sp, const struct switch_place *place, int result) */
-	.globl	perch_switch_resume
-	.hidden	perch_switch_resume
-	.type	perch_switch_resume, @function
-perch_switch_resume:
-	.cfi_startproc
-	endbr64
+/* A frame as switch_stack leaves it, in *%rdi, above it the registers that `back` restores. */
+	.macro	leave_frame
 	push	%rbx
 	push	%r12
 	push	%r13
@@ -76,6 +71,16 @@ perch_switch_resume:
 	push	%rcx
 	push	%rbp
 	mov	%rsp, (%rdi)
+	.endm
+
+/* void perch_switch_resume(void **save_sp, const struct switch_place *place, int result) */
+	.globl	perch_switch_resume
+	.hidden	perch_switch_resume
+	.type	perch_switch_resume, @function
+perch_switch_resume:
+	.cfi_startproc
+	endbr64
+	leave_frame
 	mov	%edx, %eax
 	mov	(%rsi), %rsp
 	mov	8(%rsi), %rbx
@@ -95,15 +100,7 @@ perch_switch_resume:
 perch_switch_stack:
 	.cfi_startproc
 	endbr64
-	push	%rbx
-	push	%r12
-	push	%r13
-	push	%r14
-	push	%r15
-	lea	back(%rip), %rax
-	push	%rax
-	push	%rbp
-	mov	%rsp, (%rdi)
+	leave_frame
 	mov	%rsi, %rsp
 	pop	%rbp
 	pop	%rax
@@ -126,15 +123,7 @@ back:	endbr64
 perch_switch_trace:
 	.cfi_startproc
 	endbr64
-	push	%rbx
-	push	%r12
-	push	%r13
-	push	%r14
-	push	%r15
-	lea	back(%rip), %rax
-	push	%rax
-	push	%rbp
-	mov	%rsp, (%rdi)
+	leave_frame
 	mov	8(%rsi), %rbx
 	mov	(%rsi), %rsp
 	lea	perch_switch_left(%rip), %rax

@@ -831,6 +831,15 @@ void accepts(const char *options)
 	accepts_window(65535, options);
 }
 
+void accepts_another(void)
+{
+	talk.peer_port++;
+	rx("S 0 <mss 1000>");
+	tx("SA 0 ack 1");
+	rx("A 1 ack 1");
+	event(PERCH_FLOW_ACCEPTED);
+}
+
 void accepts_window(uint32_t win, const char *options)
 {
 	accepts_after(0, win, options);

@@ -173,11 +173,7 @@ static void others_see_nothing_of_it(void)
 	talk_begin();
 	accepts("mss 1000");
 	first = talk;
-	talk.peer_port = 4001;
-	rx("S 0 <mss 1000>");
-	tx("SA 0 ack 1");
-	rx("A 1 ack 1");
-	event(PERCH_FLOW_ACCEPTED);
+	accepts_another();
 	for (i = 0; i < 3000; i++)
 		rx("R 9");
 	check(forget_tx() == 1);

@@ -752,11 +752,7 @@ static void lists_go_on_in_front(void)
 	net = talk.net;
 	accepts("mss 1000");
 	first = talk;
-	talk.peer_port = 4001;
-	rx("S 0 <mss 1000>");
-	tx("SA 0 ack 1");
-	rx("A 1 ack 1");
-	event(PERCH_FLOW_ACCEPTED);
+	accepts_another();
 	net->ready_first = net->ready_end = net->max_listed - 1;
 	net->tcp->output_first = net->tcp->output_end = net->max_listed - 1;
 	rx("PA 1:11");
