@@ -116,10 +116,10 @@ void listens(void);
 void accepts(const char *syn_options);
 /* The same, with a peer whose window is no larger than win. */
 void accepts_window(uint32_t win, const char *syn_options);
-/* Where we listen already, from another port of the peer's; the talk is of that one then. */
-void accepts_another(void);
 /* And its ACK comes so long after our SYN|ACK. */
 void accepts_after(int64_t rtt_ns, uint32_t win, const char *syn_options);
+/* Where we listen already, from another port of the peer's; the talk is of that one then. */
+void accepts_another(void);
 /* Active open: the SYN waits for tx. */
 void dials(void);
 /* The handshake, active. */

@@ -372,6 +372,32 @@ static void sums_of_what_is_sent_on(void)
 	talk_end();
 }
 
+/* What may not be written may not be sent on either: after a FIN, or beyond the send buffer. */
+static void what_is_not_sent_on(void)
+{
+	struct perch_net_config cfg = talk_config();
+	const void *view;
+
+	opens(65536);
+	rx("A 1:101 ack 1");
+	forget_tx();
+	event(PERCH_FLOW_READABLE);
+	perch_tcp_shutdown(talk.net, talk.c);
+	check(perch_tcp_peek(talk.c, &view) == 100);
+	check(!perch_tcp_forward(talk.net, talk.c, talk.c, view, 100));
+	talk_end();
+
+	cfg.sndbuf_bytes = 50;
+	talk_begin_with(&cfg);
+	accepts("mss 1000");
+	rx("A 1:101 ack 1");
+	forget_tx();
+	event(PERCH_FLOW_READABLE);
+	check(perch_tcp_peek(talk.c, &view) == 100);
+	check(!perch_tcp_forward(talk.net, talk.c, talk.c, view, 100));
+	talk_end();
+}
+
 /* ---- the outbox ----------------------------------------------------------------------------- */
 
 /* A part of a segment was acknowledged: that part is not on its way any more, and the rest is sent
@@ -831,6 +857,7 @@ static const struct suite_case cases[] = {
 	{"holes after holes", holes_after_holes},
 	{"5681 4.2 hole of a burst", hole_of_a_burst},
 	{"sums of what is sent on", sums_of_what_is_sent_on},
+	{"what is not sent on", what_is_not_sent_on},
 	{"parts of segments", parts_of_segments},
 	{"packets out are counted", packets_out_are_counted},
 	{"next lost has arrived", next_lost_has_arrived},
