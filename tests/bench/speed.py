@@ -26,6 +26,8 @@ BUILD = ROOT / os.environ.get("PERCH_BUILD", "build")
 APPS, BENCH = BUILD / "apps", BUILD / "tests/bench"
 HUGE = pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages")
 PORT = "7"
+NEAR_NS = 250  # a cache line's way to the other CPU and back: 110 to 130 near here, 500 far
+TRIES = 20
 
 
 class Missing(Exception):
@@ -86,6 +88,13 @@ class Wire:
         return ["-l", cpu, "--no-pci", *self.memory, f"--file-prefix={self.prefix}{role[0]}",
                 "--vdev", self.vdev(role)]
 
+    def bounce(self, *options, seconds, timeout=60):
+        """A load without a stack: see bounce.c."""
+        out = run([BENCH / "bounce", *self.eal("client", "1"), "--", "--ip", "10.99.1.1",
+                   "--duration", max(1, round(seconds)), *options, "10.99.0.2", PORT],
+                  timeout + seconds)
+        return json.loads(out.strip().split("\n")[-1])
+
     def load(self, *options, seconds, sources="10.99.0.11", timeout=60, port=PORT):
         out = run([APPS / "perch-load", *self.eal("client", "1"), "--", "--ip", f"{sources}/16",
                    "--quiet", "--json", "--duration", max(1, round(seconds)), *options,
@@ -119,7 +128,8 @@ def resident_mb(process):
     return int(kb.group(1)) / 1024 if kb else 0
 
 
-def on_memif(folder, begin, *options, seconds, server_options=(), wire_options=None, **kw):
+def on_memif(folder, begin, *options, seconds, server_options=(), wire_options=None,
+             load=Wire.load, **kw):
     wire = Wire(folder, **(wire_options or {}))
     server = begin(wire, *server_options)
     resident = []
@@ -127,20 +137,20 @@ def on_memif(folder, begin, *options, seconds, server_options=(), wire_options=N
     try:
         time.sleep(0.8)
         early.start()
-        result = wire.load(*options, seconds=seconds, **kw)
+        result = load(wire, *options, seconds=seconds, **kw)
         result["resident_mb"] = (*resident, resident_mb(server))
     finally:
         early.cancel()
         said = stop(server)
     result["server"] = counters(said)
-    if server.returncode != 0:
+    if server.returncode != 0 and begin is perch_server:
         raise Missing("the server ends with " + said.strip()[-100:])
     return result
 
 
-def shared_copy(slots):
+def shared_copy(slots, seconds=0.5):
     """What the two CPUs can copy through shared memory, and how far apart they are."""
-    r = json.loads(run([BENCH / "shared_copy", "0.5", slots], 20))
+    r = json.loads(run([BENCH / "shared_copy", seconds, slots], 20))
     return {"gbit_per_s": r[f"gbit_per_s_{slots}"], "line_ns": r["line_round_trip_ns"]}
 
 
@@ -355,6 +365,14 @@ class Sections:
         cases["go, veth"] = lambda: on_veth([go_server(self.folder), PORT], 64, s)
         return "rate", cases
 
+    def served(self):
+        """64 connections, 64 bytes, closed loop by clients without a stack: requests a second"""
+        cases = self.memif("--conns", 64, load=Wire.bounce)
+        cases["perch"] = lambda: on_memif(self.folder, perch_server, "--conns", 64, "--check",
+                                          seconds=self.a.seconds, load=Wire.bounce)
+        cases["testpmd mac-swap (frames)"] = lambda: testpmd(self.folder, self.a.seconds)
+        return "rate", cases
+
     def rtt(self):
         """1 connection, 64 bytes: median round trip, ns"""
         cases = self.memif("--conns", 1)
@@ -399,6 +417,12 @@ class Sections:
 
     def many(self):
         """connections by the thousand, of which 4,096 busy at most: requests a second"""
+        def served(conns):
+            return lambda: on_memif(
+                self.folder, perch_server, "--conns", conns, "--hot", min(conns, 4096), "--check",
+                "--warm-up", 4 if conns > 100000 else 1, seconds=self.a.seconds, timeout=120, load=Wire.bounce,
+                server_options=("--max-conns", conns + 4096, "--mbufs", 32768))
+
         def case(conns):
             hot, sources = min(conns, 4096), max(1, conns // 20000)
             # What opening leaves behind, such as the ends of dialling's ten seconds, is over then.
@@ -408,7 +432,9 @@ class Sections:
                 seconds=self.a.seconds,
                 sources=f"10.99.1.1-10.99.{1 + sources // 250}.{sources % 250 + 1}", timeout=300,
                 server_options=("--max-conns", conns + 4096, "--mbufs", 32768))
-        return "rate", {f"perch, {n:,} conns": case(n) for n in (64, 4096, self.a.conns)}
+        sizes = (64, 4096, self.a.conns)
+        return "rate", {f"perch, {n:,} conns": case(n) for n in sizes} | {
+            f"clients without a stack, {n:,}": served(n) for n in sizes}
 
     def linux(self):
         """1 connection from a Linux client over a veth or a tap: median round trip, ns"""
@@ -425,7 +451,7 @@ class Sections:
         return "instructions", {"perch": lambda: instructions(self.folder)}
 
 
-NAMES = ("echo", "rtt", "half", "connect", "bulk", "stream", "many", "linux", "instructions")
+NAMES = ("echo", "served", "rtt", "half", "connect", "bulk", "stream", "many", "linux", "instructions")
 
 
 def figure(kind, r):
@@ -439,6 +465,25 @@ def figure(kind, r):
     return r[kind]
 
 
+def is_wanted(cpus):
+    """Are the CPUs as far apart as was asked for? A virtual machine's move, from second to second."""
+    return cpus == "any" or (shared_copy(256, 0.01)["line_ns"] < NEAR_NS) == (cpus == "near")
+
+
+def once_while(a, once):
+    """Runs it until the CPUs were as wanted before and after. Raises Missing when that does not
+    happen."""
+    for _ in range(TRIES):
+        for _ in range(TRIES):
+            if is_wanted(a.cpus):
+                break
+            time.sleep(1)
+        r = once()
+        if is_wanted(a.cpus):
+            return r
+    raise Missing(f"the CPUs were not {a.cpus} long enough")
+
+
 def measure(a, kind, cases):
     """{contender: results of all rounds}"""
     results, gone = collections.defaultdict(list), {}
@@ -447,7 +492,7 @@ def measure(a, kind, cases):
             if name in gone:
                 continue
             try:
-                r = once()
+                r = once_while(a, once)
                 r["figure"] = figure(kind, r)
                 results[name].append(r)
             except (Missing, subprocess.TimeoutExpired, KeyError, ValueError) as e:
@@ -571,6 +616,9 @@ A --peer is any DPDK program that serves TCP echo; {vdev}, {cpu}, {ip}, {port}, 
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--seconds", type=int, default=2, help="of each measurement")
     p.add_argument("--conns", type=int, default=1000000, help="the most of section many")
+    p.add_argument("--cpus", choices=("any", "near", "far"), default="any",
+                   help=f"measure only while a cache line takes less, or more, than {NEAR_NS} ns to "
+                        "the other CPU and back")
     p.add_argument("--peer", type=peer, action="append", default=[], metavar="NAME=COMMAND")
     p.add_argument("--json", metavar="FILE", help="write all results there")
     p.add_argument("--plots", metavar="FOLDER", help="draw rate against p99, conns against rate")
