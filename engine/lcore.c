@@ -28,11 +28,17 @@ static int open_net(struct perch_lcore *l, const struct perch_net_config *given,
 	return perch_net_open(&l->net, l->net_memory, &cfg);
 }
 
+static int64_t flow_due(void *lcore, uint32_t id)
+{
+	return perch_net_due(((struct perch_lcore *)lcore)->net, id);
+}
+
 /* The wheel's words are in the TCBs, which it thereby fetches. */
 static int open_flow_timers(struct perch_lcore *l, uint32_t max_flows)
 {
 	struct perch_wheel_config cfg = {
-		.max_ids = max_flows, .tick_ns = FLOW_TICK_NS, .now_ns = l->now_ns};
+		.max_ids = max_flows, .tick_ns = FLOW_TICK_NS, .now_ns = l->now_ns,
+		.due = flow_due, .due_arg = l};
 
 	cfg.words = perch_net_wheel_words(l->net, &cfg.word_stride_bytes);
 	return perch_wheel_open(&l->flow_timers, &cfg);

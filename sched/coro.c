@@ -639,17 +639,23 @@ void perch_sched_cancel_all(struct perch_sched *s)
 
 /* ---- time ---- */
 
+/* Of its park: one that runs has none, and says so when it parks again. */
+static int64_t deadline_of(void *sched, uint32_t id)
+{
+	const struct perch_co *co = &((struct perch_sched *)sched)->co[id];
+
+	return co->state == CO_PARKED ? co->deadline_ns : PERCH_SCHED_NEVER;
+}
+
 /* The wheel named it: is its deadline over, later than it was, or gone? */
 static void look_at_deadline(struct perch_sched *s, uint32_t id)
 {
-	struct perch_co *co = &s->co[id];
+	int64_t deadline_ns = deadline_of(s, id);
 
-	if (co->state != CO_PARKED || co->deadline_ns == PERCH_SCHED_NEVER)
-		return;
-	if (co->deadline_ns <= s->now_ns)
-		perch_co_wake(s, co, -ETIMEDOUT);
-	else
-		perch_wheel_arm(s->wheel, id, co->deadline_ns);
+	if (deadline_ns <= s->now_ns)
+		perch_co_wake(s, &s->co[id], -ETIMEDOUT);
+	else if (deadline_ns != PERCH_SCHED_NEVER)
+		perch_wheel_arm(s->wheel, id, deadline_ns);
 }
 
 void perch_sched_advance(struct perch_sched *s, int64_t now_ns)
@@ -787,7 +793,8 @@ static void close_blocks(struct perch_sched *s)
 
 static int open_blocks(struct perch_sched *s, const struct perch_sched_config *c)
 {
-	struct perch_wheel_config wheel = {.max_ids = c->max_co, .tick_ns = GRAIN_NS};
+	struct perch_wheel_config wheel = {
+		.max_ids = c->max_co, .tick_ns = GRAIN_NS, .due = deadline_of, .due_arg = s};
 	size_t n = c->max_co;
 	int node = c->numa_node - 1;
 

@@ -2,12 +2,11 @@
  * The timing wheel (see wheel.h): slots of ids, and for every id the one tick it is queued for.
  *
  * An entry is 8 bytes: the id and its tick, in a chunk of a slot's chain. Whether it still means
- * anything is decided when its tick comes up: if the id is queued for another tick by then, or for
+ * anything is decided when it is looked at: if the id is queued for another tick by then, or for
  * none, the entry is stale and dropped. So nothing is ever searched or unlinked, and an id has one
- * live entry however often it was shortened, named or given to a new owner. The tick is repeated
- * in the entry so that cascades stream through chunks and touch nothing else.
+ * live entry however often it was shortened, named or given to a new owner.
  *
- * Each level covers two windows of 1,024 slots, the one that the present is in and the next, and a
+ * Each level covers two windows of 4,096 slots, the one that the present is in and the next, and a
  * window is as long as a slot of the level above. An entry lies on the lowest level that covers its
  * tick. A slot of a higher level is emptied into the lower ones (cascaded) chunk by chunk while the
  * slot before it lasts, in step with time: with ten million timers a slot may hold a million
@@ -15,8 +14,12 @@
  * because time jumped, is cascaded then. Bitmaps of the occupied slots let time jump over hours in
  * a few steps.
  *
- * What is armed for a tick whose slot is being cascaded goes to the end of that slot: so ids of one
- * tick are named in the order in which they were armed, whatever the pace was.
+ * The owner of an entry that is cascaded is asked for his deadline, and it goes where that belongs.
+ * Most were put off: they do not come down at all, and the lowest level, which is spread over many
+ * more cache lines than the others, has little but what comes due.
+ *
+ * How far cascades are depends on when expire is called, and with it the order in which entries
+ * come into a slot. So those of one tick are put in the order of their ids before they are named.
  *
  * Stale entries are bounded: twice max_ids entries are reserved, and an arm that finds them all in
  * use first sweeps the wheel for stale ones, which frees at least half, so that the sweep's cost
@@ -34,9 +37,10 @@
 
 enum {
 	LEVELS = 3,
-	SLOT_BITS = 10, /* 4 levels of 8 bits move an entry once more: a fifth of all cost */
+	SLOT_BITS = 12,         /* with 10, what is put off lies in more lines than are kept near */
 	SLOTS = 2 << SLOT_BITS, /* of a level: a ring of two windows */
-	HORIZON_SLOTS = 2047,   /* of the top level, because ticks are 31 bits */
+	HORIZON_SLOTS = 127,    /* of the top level, because ticks are 31 bits */
+	BYTE_VALUES = 256,      /* entries of one tick are sorted byte by byte */
 	CHUNK_ENTRIES = 31, /* 256 bytes a chunk, 4 lines that the hardware fetches in a row */
 	AHEAD = 8,          /* entries whose queued tick is prefetched */
 	CHUNKS_AHEAD = 2,   /* of the next tick: more are left to AHEAD */
@@ -68,6 +72,7 @@ struct chain {
 
 struct level {
 	uint64_t occupied[SLOTS / 64];
+	uint64_t words_occupied[SLOTS / 64 / 64]; /* of the bitmap, which are not 0 */
 	struct chain slot[SLOTS];
 	uint64_t pacing;   /* the slot, counted from time 0, that is being cascaded */
 	uint64_t planned;  /* chunks that it had at first */
@@ -82,6 +87,8 @@ struct perch_wheel {
 	char *words;        /* per id a u32: tick << 1 | 1, or 0 = not queued */
 	size_t stride;      /* from one to the next */
 	uint32_t *own;      /* they, if nobody else has them; or NULL */
+	int64_t (*due)(void *arg, uint32_t id);
+	void *due_arg;
 	struct chunk *chunks;
 	uint64_t *seen;     /* per id: a bit, used by a sweep */
 	uint32_t free_chunk;
@@ -90,6 +97,8 @@ struct perch_wheel {
 	uint32_t max_ids;
 	uint64_t entries, max_entries; /* live and stale */
 	uint64_t moves;
+	uint64_t sorted;    /* the tick whose entries were put in order */
+	struct chain byte[2][BYTE_VALUES]; /* while they are */
 	struct level level[LEVELS];
 };
 
@@ -111,6 +120,16 @@ static uint64_t tick_of(const struct perch_wheel *w, int64_t time_ns, bool up)
 		tick++;
 	}
 	return tick + (up && rest > 0);
+}
+
+/* When an id with that deadline is to be named: from the present to the horizon. */
+static uint64_t naming_tick(const struct perch_wheel *w, int64_t deadline_ns)
+{
+	uint64_t tick = tick_of(w, deadline_ns, true);
+
+	if (tick < w->tick)
+		return w->tick;
+	return tick - w->tick > HORIZON ? w->tick + HORIZON : tick;
 }
 
 static int64_t time_of(const struct perch_wheel *w, uint64_t tick)
@@ -184,16 +203,22 @@ static inline bool occupied(const struct level *l, unsigned slot)
 	return l->occupied[slot / 64] >> (slot % 64) & 1;
 }
 
-struct place {
-	struct level *level;
-	unsigned slot;
-	uint64_t begins; /* a tick */
-};
-
-/* A new chunk at the end of the place's chain. */
-static __attribute__((noinline)) void grow(struct perch_wheel *w, struct level *l, unsigned slot)
+static void set_occupied(struct level *l, unsigned slot)
 {
-	struct chain *chain = &l->slot[slot];
+	l->occupied[slot / 64] |= 1ull << (slot % 64);
+	l->words_occupied[slot / 64 / 64] |= 1ull << (slot / 64 % 64);
+}
+
+static void clear_occupied(struct level *l, unsigned slot)
+{
+	l->occupied[slot / 64] &= ~(1ull << (slot % 64));
+	if (l->occupied[slot / 64] == 0)
+		l->words_occupied[slot / 64 / 64] &= ~(1ull << (slot / 64 % 64));
+}
+
+/* A new chunk at the end of a chain. */
+static __attribute__((noinline)) void grow(struct perch_wheel *w, struct chain *chain)
+{
 	uint32_t c = take_chunk(w);
 
 	w->chunks[c - 1].next = 0;
@@ -204,50 +229,29 @@ static __attribute__((noinline)) void grow(struct perch_wheel *w, struct level *
 	chain->last = c;
 	chain->chunks++;
 	chain->left = CHUNK_ENTRIES;
-	l->occupied[slot / 64] |= 1ull << (slot % 64);
 }
 
-static inline void append(struct perch_wheel *w, struct level *l, unsigned slot, struct entry entry)
+static inline void append(struct perch_wheel *w, struct chain *chain, struct entry entry)
 {
-	struct chain *chain = &l->slot[slot];
-
 	if (chain->left == 0)
-		grow(w, l, slot);
+		grow(w, chain);
 	w->chunks[chain->last - 1].entry[CHUNK_ENTRIES - chain->left--] = entry;
 }
 
-static inline __attribute__((always_inline)) struct place on_level(
-	struct perch_wheel *w, unsigned level, uint64_t tick)
+/* On the level where its tick belongs, which the present must not have passed. */
+static inline void put(struct perch_wheel *w, struct entry entry, uint64_t tick)
 {
-	return (struct place){&w->level[level], slot_of(level, tick),
-			      block_of(level, tick) << (level * SLOT_BITS)};
-}
+	unsigned level = covers(w, 0, tick) ? 0 : covers(w, 1, tick) ? 1 : 2, slot;
+	struct level *l = &w->level[level];
+	uint64_t begins = block_of(level, tick) << (level * SLOT_BITS);
 
-static inline bool busy(const struct perch_wheel *w, unsigned level, uint64_t tick)
-{
-	return occupied(&w->level[level], slot_of(level, tick));
+	slot = slot_of(level, tick);
+	append(w, &l->slot[slot], entry);
+	set_occupied(l, slot);
+	if (begins < w->next)
+		w->next = begins;
 }
-
-/* On a level below `limit`: behind what has the same tick and is still on its way down, else where
- * the tick belongs. The present must not have passed it. With a limit that is a constant this is a
- * few comparisons. */
-static inline __attribute__((always_inline)) struct place place_of(
-	struct perch_wheel *w, uint64_t tick, unsigned limit)
-{
-	if (limit > 2 && (busy(w, 2, tick) || !covers(w, 1, tick)))
-		return on_level(w, 2, tick);
-	if (limit > 1 && (busy(w, 1, tick) || !covers(w, 0, tick)))
-		return on_level(w, 1, tick);
-	return on_level(w, 0, tick);
-}
-static_assert(LEVELS == 3, "place_of asks each of them");
-
-static inline void put(struct perch_wheel *w, struct entry entry, struct place at)
-{
-	append(w, at.level, at.slot, entry);
-	if (at.begins < w->next)
-		w->next = at.begins;
-}
+static_assert(LEVELS == 3, "put asks each of them");
 
 static inline void prefetch_chunk(const struct chunk *chunk)
 {
@@ -258,17 +262,6 @@ static inline void prefetch_chunk(const struct chunk *chunk)
 	__builtin_prefetch(line + 128);
 	__builtin_prefetch(line + 192);
 	__asm__ volatile(""); /* a function that only prefetches is pure to gcc, and deleted */
-}
-
-/* Fetch what an append there will write. */
-static inline void prefetch_tail(const struct perch_wheel *w, struct place at)
-{
-	const struct chain *chain = &at.level->slot[at.slot];
-
-	if (chain->left > 0)
-		__builtin_prefetch(
-			&w->chunks[chain->last - 1].entry[CHUNK_ENTRIES - chain->left], 1);
-	__asm__ volatile("");
 }
 
 /* Entries in a chunk of a chain that has some. */
@@ -283,26 +276,43 @@ static void detach(struct perch_wheel *w, unsigned level, unsigned slot)
 	struct level *l = &w->level[level];
 
 	l->slot[slot] = (struct chain){0};
-	l->occupied[slot / 64] &= ~(1ull << (slot % 64));
+	clear_occupied(l, slot);
 }
 
 /* ---- what comes next ---- */
 
-/* When the first occupied slot of a level begins, from the present on; UINT64_MAX: there is none. */
+/* The first word of the bitmap from `from` on that is not 0, or a number beyond them. */
+static unsigned first_word(const struct level *l, unsigned from)
+{
+	enum { WORDS = SLOTS / 64 };
+	unsigned group = from / 64;
+	uint64_t bits;
+
+	if (from >= WORDS)
+		return WORDS;
+	bits = l->words_occupied[group] & (~0ull << (from % 64));
+	while (bits == 0 && ++group < WORDS / 64)
+		bits = l->words_occupied[group];
+	return bits == 0 ? WORDS : group * 64 + (unsigned)__builtin_ctzll(bits);
+}
+
+/* When the first occupied slot of a level begins, from the present on; or UINT64_MAX. */
 static uint64_t first_of(const struct perch_wheel *w, unsigned level)
 {
 	enum { WORDS = SLOTS / 64 };
 	const struct level *l = &w->level[level];
 	uint64_t here = block_of(level, w->tick), bits;
-	unsigned slot = slot_of(level, w->tick), word = slot / 64, seen;
+	unsigned slot = slot_of(level, w->tick), word = slot / 64;
 
 	bits = l->occupied[word] & (~0ull << (slot % 64));
-	for (seen = 0; bits == 0 && seen < WORDS; seen++) {
-		word = (word + 1) % WORDS;
+	if (bits == 0) {
+		word = first_word(l, word + 1);
+		if (word == WORDS)
+			word = first_word(l, 0);
+		if (word == WORDS)
+			return UINT64_MAX;
 		bits = l->occupied[word];
 	}
-	if (bits == 0)
-		return UINT64_MAX;
 	word = (word * 64 + (unsigned)__builtin_ctzll(bits) - slot) % SLOTS;
 	return (here + word) << (level * SLOT_BITS);
 }
@@ -346,7 +356,8 @@ static void sweep_slot(struct perch_wheel *w, unsigned level, unsigned slot)
 		for (i = chain.from; i < count; i++)
 			if (*queued(w, chunk.entry[i].id) == chunk.entry[i].mark &&
 			    first_seen(w, chunk.entry[i].id)) {
-				append(w, &w->level[level], slot, chunk.entry[i]);
+				append(w, &w->level[level].slot[slot], chunk.entry[i]);
+				set_occupied(&w->level[level], slot);
 				w->entries++;
 			}
 		chain.first = chunk.next;
@@ -367,37 +378,59 @@ static void sweep(struct perch_wheel *w)
 
 /* ---- cascades ---- */
 
-/* The first chunk of a slot's chain goes to the levels below. */
-static inline __attribute__((always_inline)) void cascade_from(
-	struct perch_wheel *w, unsigned level, unsigned slot)
+/* Its first line, which is the owner's own if he has the words. */
+static inline void prefetch_queued(const struct perch_wheel *w, const struct entry *entry)
+{
+	__builtin_prefetch(queued(w, entry->id), 1);
+	__asm__ volatile("");
+}
+
+/* To where its owner wants it now. */
+static inline void move_down(struct perch_wheel *w, struct entry entry)
+{
+	uint32_t *word = queued(w, entry.id);
+	uint64_t tick = marked_tick(w, entry.mark);
+	int64_t deadline_ns;
+
+	if (*word != entry.mark) {
+		w->entries--;
+		return;
+	}
+	if (w->due != NULL) {
+		deadline_ns = w->due(w->due_arg, entry.id);
+		if (deadline_ns == INT64_MAX) {
+			*word = 0;
+			w->entries--;
+			return;
+		}
+		tick = naming_tick(w, deadline_ns);
+		*word = entry.mark = mark_of(tick);
+	}
+	put(w, entry, tick);
+	w->moves++;
+}
+
+/* The first chunk of a slot's chain. While one is dealt with, what the next will touch is asked for
+ * an entry at a time: of many prefetches at once the processor drops some. */
+static __attribute__((noinline)) void cascade_chunk(struct perch_wheel *w, unsigned level,
+						      unsigned slot)
 {
 	struct chain *chain = &w->level[level].slot[slot];
 	uint32_t c = chain->first, count = count_of(chain, c), i;
-	struct chunk chunk = w->chunks[c - 1];
-	struct place at[CHUNK_ENTRIES];
+	const struct chunk *chunk = &w->chunks[c - 1];
+	const struct chunk *next = chunk->next ? &w->chunks[chunk->next - 1] : chunk;
 
-	chain->first = chunk.next;
+	if (next->next != 0)
+		prefetch_chunk(&w->chunks[next->next - 1]);
+	chain->first = chunk->next;
 	chain->chunks--;
-	if (chunk.next != 0)
-		prefetch_chunk(&w->chunks[chunk.next - 1]);
-	else
+	if (chunk->next == 0)
 		detach(w, level, slot);
-	give_chunk(w, c);
-	w->moves += count;
 	for (i = 0; i < count; i++) {
-		at[i] = place_of(w, marked_tick(w, chunk.entry[i].mark), level);
-		prefetch_tail(w, at[i]);
+		prefetch_queued(w, &next->entry[i]);
+		move_down(w, chunk->entry[i]);
 	}
-	for (i = 0; i < count; i++)
-		put(w, chunk.entry[i], at[i]);
-}
-
-static void cascade_chunk(struct perch_wheel *w, unsigned level, unsigned slot)
-{
-	if (level == 1)
-		cascade_from(w, 1, slot);
-	else
-		cascade_from(w, 2, slot);
+	give_chunk(w, c);
 }
 
 /* The present is now in these slots: what is left in them belongs below. */
@@ -439,20 +472,72 @@ static void pace(struct perch_wheel *w)
 		pace_level(w, level);
 }
 
-/* Into the second cache: the first has few buffers for misses. */
-static void prefetch_queued(const struct perch_wheel *w, const struct entry *entry)
+/* ---- naming ---- */
+
+/* All entries of a chain of which none was named, in their order, to the chains of some bits of
+ * their ids. */
+static void deal(struct perch_wheel *w, struct chain from, struct chain *to, unsigned shift,
+		 uint32_t mask)
 {
-	__builtin_prefetch(queued(w, entry->id), 0, 2);
-	__asm__ volatile("");
+	while (from.first != 0) {
+		uint32_t c = from.first, count = count_of(&from, c), i;
+		struct chunk chunk = w->chunks[c - 1];
+
+		give_chunk(w, c);
+		for (i = 0; i < count; i++)
+			append(w, &to[chunk.entry[i].id >> shift & mask], chunk.entry[i]);
+		from.first = chunk.next;
+	}
 }
 
-/* Names live entries of the present's slot, oldest first, until `max` are named. */
+static void sort_chunk(struct entry *entry, uint32_t count)
+{
+	uint32_t i, k;
+
+	for (i = 1; i < count; i++) {
+		struct entry e = entry[i];
+
+		for (k = i; k > 0 && entry[k - 1].id > e.id; k--)
+			entry[k] = entry[k - 1];
+		entry[k] = e;
+	}
+}
+
+/* A tick's entries in the order of their ids. */
+static void sort_slot(struct perch_wheel *w, struct chain *chain)
+{
+	struct chain all = *chain, *from, *to = w->byte[0];
+	unsigned shift, i, turn = 0;
+
+	if (all.chunks == 1) {
+		sort_chunk(w->chunks[all.first - 1].entry, count_of(&all, all.first));
+		return;
+	}
+	memset(w->byte, 0, sizeof(w->byte));
+	deal(w, all, to, 0, BYTE_VALUES - 1);
+	for (shift = 8; shift < 32 && (w->max_ids - 1) >> shift != 0; shift += 8) {
+		from = w->byte[turn];
+		turn = !turn;
+		to = w->byte[turn];
+		memset(to, 0, sizeof(w->byte[0]));
+		for (i = 0; i < BYTE_VALUES; i++)
+			deal(w, from[i], to, shift, BYTE_VALUES - 1);
+	}
+	*chain = (struct chain){0};
+	for (i = 0; i < BYTE_VALUES; i++)
+		deal(w, to[i], chain, 0, 0);
+}
+
+/* Names live entries of the present's slot until `max` are named. */
 static uint32_t name_present(struct perch_wheel *w, uint32_t *ids, uint32_t max)
 {
 	unsigned slot = slot_of(0, w->tick);
 	struct chain *chain = &w->level[0].slot[slot];
 	uint32_t mark = mark_of(w->tick), named = 0, c;
 
+	if (w->sorted != w->tick && chain->first != 0)
+		sort_slot(w, chain);
+	w->sorted = w->tick;
 	while ((c = chain->first) != 0) {
 		const struct chunk *chunk = &w->chunks[c - 1];
 		uint32_t count = count_of(chain, c);
@@ -516,11 +601,14 @@ int perch_wheel_open(struct perch_wheel **out, const struct perch_wheel_config *
 		return -ENOMEM;
 	w->max_ids = cfg->max_ids;
 	w->max_entries = 2 * (uint64_t)cfg->max_ids;
-	w->max_chunks = (uint32_t)(w->max_entries / CHUNK_ENTRIES) + LEVELS * SLOTS + 2;
+	w->max_chunks = (uint32_t)(w->max_entries / CHUNK_ENTRIES) +
+		LEVELS * SLOTS + 2 * BYTE_VALUES + 2;
 	w->start_ns = cfg->now_ns;
 	w->tick_ns = cfg->tick_ns ? (uint64_t)cfg->tick_ns : DEFAULT_TICK_NS;
 	w->per_tick = UINT64_MAX / w->tick_ns;
-	w->next = UINT64_MAX;
+	w->next = w->sorted = UINT64_MAX;
+	w->due = cfg->due;
+	w->due_arg = cfg->due_arg;
 	if (cfg->words == NULL)
 		w->own = perch_region_map(w->max_ids * sizeof(*w->own), -1);
 	w->words = (char *)(cfg->words ? cfg->words : w->own);
@@ -547,21 +635,16 @@ void perch_wheel_close(struct perch_wheel *w)
 
 void perch_wheel_arm(struct perch_wheel *w, uint32_t id, int64_t deadline_ns)
 {
-	uint64_t tick = tick_of(w, deadline_ns, true);
-	uint32_t *word;
+	uint64_t tick = naming_tick(w, deadline_ns);
+	uint32_t *word = queued(w, id);
 
 	assert(id < w->max_ids);
-	if (tick < w->tick)
-		tick = w->tick;
-	if (tick - w->tick > HORIZON)
-		tick = w->tick + HORIZON;
-	word = queued(w, id);
 	if (*word != 0 && marked_tick(w, *word) <= tick)
 		return;
 	if (w->entries >= w->max_entries)
 		sweep(w);
 	*word = mark_of(tick);
-	put(w, (struct entry){id, *word}, place_of(w, tick, LEVELS));
+	put(w, (struct entry){id, *word}, tick);
 	w->entries++;
 	w->moves++;
 }

@@ -2,10 +2,10 @@
  * A lazily re-armed hierarchical timing wheel (Varghese and Lauck, 3 levels) for dense u32 ids,
  * one entry per id. The owner of an id keeps its real deadline; the wheel only promises to name the
  * id no earlier than what it was armed with, and then the owner looks. An id armed beyond the
- * horizon (2,047/2,048 of 2^31 ticks: 59 hours at the default grain) is named there.
+ * horizon (127/128 of 2^31 ticks: 59 hours at the default grain) is named there.
  *
  * Entries come down in step with time, so that no expire that follows another closely does much,
- * however many ids are queued.
+ * however many ids are queued. The ids of one tick are named in ascending order.
  *
  * Re-arming later is free: do nothing, and arm again when the wheel names the id. Re-arming
  * earlier inserts a second entry; the stale one is dropped when it fires.
@@ -30,6 +30,12 @@ struct perch_wheel_config {
 	 * closed, whatever becomes of the record. NULL: the wheel has an array of its own. */
 	uint32_t *words;
 	size_t word_stride_bytes;
+	/* If not NULL, it is asked for an id's deadline when the wheel would move it nearer (4,096
+	 * to 8,192 ticks ahead of it, and once more if it was armed further ahead than 2^24): so
+	 * what was put off meanwhile is not named at all. INT64_MAX: the id is no longer queued. It
+	 * may be called by expire only, and must not call the wheel. */
+	int64_t (*due)(void *arg, uint32_t id);
+	void *due_arg;
 };
 
 /* Returns 0, -EINVAL or -ENOMEM. */
@@ -45,7 +51,7 @@ void perch_wheel_arm(struct perch_wheel *w, uint32_t id, int64_t deadline_ns);
 uint32_t perch_wheel_expire(struct perch_wheel *w, int64_t now_ns, uint32_t *ids, uint32_t max);
 
 /* A time no later than the next id to be named: exact if it lies in the present's or the next block
- * of 1,024 ticks, else the time of the cascade that brings it near. An expire at that time moves
+ * of 4,096 ticks, else the time of the cascade that brings it near. An expire at that time moves
  * on, so a virtual clock may jump from next to next. INT64_MAX when nothing is queued. */
 int64_t perch_wheel_next(const struct perch_wheel *w);
 

@@ -319,6 +319,11 @@ int64_t perch_net_expire(struct perch_net *net, uint32_t id, int64_t now_ns)
 	return perch_tcp_expire(net, id);
 }
 
+int64_t perch_net_due(struct perch_net *net, uint32_t id)
+{
+	return perch_tcp_due(net, id);
+}
+
 /* So that neighbours who knew another MAC address for ours forget it. Of a range, the first
  * address: the others are learnt when they are asked for. */
 static void announce(struct perch_net *net)

@@ -228,6 +228,10 @@ void perch_net_prefetch(const struct perch_net *net, uint32_t id);
 /* Run the timers of flow `id` that are due. Returns when it wants to be named again, or NEVER. */
 int64_t perch_net_expire(struct perch_net *net, uint32_t id, int64_t now_ns);
 
+/* When flow `id` wants to be named, as it stands now, or NEVER: for a wheel that would move it. The
+ * wheel will name it then, as after what perch_net_expire returns. */
+int64_t perch_net_due(struct perch_net *net, uint32_t id);
+
 /* Timers that belong to no flow (neighbour retries). Cheap when nothing is due. */
 void perch_net_tick(struct perch_net *net, int64_t now_ns);
 /* When perch_net_tick next has work, or NEVER. */

@@ -178,6 +178,8 @@ void perch_tcp_input(struct perch_net *net, struct perch_rx *rx);
 /* The same of one flow, whose timers are to run. */
 void perch_tcp_prefetch_flow(const struct perch_net *net, uint32_t id);
 int64_t perch_tcp_expire(struct perch_net *net, uint32_t id);
+/* When the timing wheel is to name it, which will then do so; or PERCH_NET_NEVER. */
+int64_t perch_tcp_due(struct perch_net *net, uint32_t id);
 uint32_t *perch_tcp_wheel_words(const struct perch_net *net, size_t *stride_bytes);
 void perch_tcp_output(struct perch_net *net);
 bool perch_tcp_next_arm(struct perch_net *net, uint32_t *id, int64_t *deadline_ns);

@@ -325,14 +325,36 @@ uint32_t *perch_tcp_wheel_words(const struct perch_net *net, size_t *stride_byte
 	return &net->tcp->tcbs[0].wheel_word;
 }
 
+/* NULL: no connection is in that slot. */
+static struct perch_tcb *in_slot(const struct perch_net *net, uint32_t id)
+{
+	struct perch_tcb *c = &net->tcp->tcbs[id];
+
+	return id < net->tcp->born && c->state != PERCH_TCP_CLOSED ? c : NULL;
+}
+
+static int64_t agreed(const struct perch_net *net, struct perch_tcb *c)
+{
+	int64_t deadline_ns = perch_tcp_deadline(net, c);
+
+	c->armed_tick = deadline_ns == PERCH_NET_NEVER ? TICK_NEVER : tcp_tick(deadline_ns);
+	return deadline_ns;
+}
+
+int64_t perch_tcp_due(struct perch_net *net, uint32_t id)
+{
+	struct perch_tcb *c = in_slot(net, id);
+
+	return c ? agreed(net, c) : PERCH_NET_NEVER;
+}
+
 /* The wheel may name a connection early, for deadlines that were put off, or one whose slot has a
  * new tenant: it is the deadlines here that count. */
 int64_t perch_tcp_expire(struct perch_net *net, uint32_t id)
 {
-	struct perch_tcb *c = &net->tcp->tcbs[id];
-	int64_t deadline_ns;
+	struct perch_tcb *c = in_slot(net, id);
 
-	if (id >= net->tcp->born || c->state == PERCH_TCP_CLOSED)
+	if (!c)
 		return PERCH_NET_NEVER;
 	c->armed_tick = tcp_tick(net->now_ns); /* nobody needs to arm it: the caller will */
 	if ((c->marks & TCB_ACK_LATER) && delack_in_ns(net, c) <= 0) {
@@ -341,9 +363,5 @@ int64_t perch_tcp_expire(struct perch_net *net, uint32_t id)
 	}
 	if (c->timer_ns <= net->now_ns)
 		timer_due(net, c);
-	if (c->state == PERCH_TCP_CLOSED)
-		return PERCH_NET_NEVER;
-	deadline_ns = perch_tcp_deadline(net, c);
-	c->armed_tick = deadline_ns == PERCH_NET_NEVER ? TICK_NEVER : tcp_tick(deadline_ns);
-	return deadline_ns;
+	return c->state == PERCH_TCP_CLOSED ? PERCH_NET_NEVER : agreed(net, c);
 }

@@ -2,12 +2,12 @@
  * TCP clients without a stack, to see what a server can do when the load costs next to nothing:
  * a closed loop over N connections to an echo, of which some are busy, one message on each. What
  * comes back is sent again in the packet that it came in; all that a client must know stands in
- * the segment that it answers (as with drivers-glue/crowd.h). Nothing is sent again: net_memif loses
- * nothing, and a server that loses something sends again itself.
+ * the segment that it answers (as with drivers-glue/crowd.h). Nothing is sent again: net_memif
+ * loses nothing, and a server that loses something sends again itself.
  *
- * With --check each message carries the time-stamp counter of when it was sent, for latencies, and a
- * pattern, which is compared; without, the server may answer with any bytes of its own. SYNs offer
- * what a full client offers: MSS, SACK, timestamps, a window scale.
+ * With --check each message carries the time-stamp counter of when it was sent, for latencies, and
+ * a pattern, which is compared; without, the server may answer with any bytes of its own. SYNs
+ * offer what a full client offers: MSS, SACK, timestamps, a window scale.
  */
 #include <arpa/inet.h>
 #include <getopt.h>
@@ -137,7 +137,10 @@ static void send_arp(uint16_t op, const struct rte_ether_addr *to_mac, uint32_t 
 	struct rte_mbuf *m = new_frame(RTE_ETHER_TYPE_ARP,
 		sizeof(struct rte_ether_hdr) + sizeof(struct rte_arp_hdr));
 
-	*rte_pktmbuf_mtod_offset(m, struct rte_arp_hdr *, sizeof(struct rte_ether_hdr)) = (struct rte_arp_hdr){
+	struct rte_arp_hdr *a =
+		rte_pktmbuf_mtod_offset(m, struct rte_arp_hdr *, sizeof(struct rte_ether_hdr));
+
+	*a = (struct rte_arp_hdr){
 		.arp_hardware = rte_cpu_to_be_16(RTE_ARP_HRD_ETHER),
 		.arp_protocol = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4),
 		.arp_hlen = RTE_ETHER_ADDR_LEN, .arp_plen = sizeof(uint32_t),
@@ -502,8 +505,8 @@ static uint32_t address(const char *text)
 static void read_options(int argc, char **argv)
 {
 	static const struct option options[] = {{"ip", 1, NULL, 'i'}, {"conns", 1, NULL, 'c'},
-		{"hot", 1, NULL, 'h'}, {"check", 0, NULL, 'k'}, {"size", 1, NULL, 's'}, {"duration", 1, NULL, 'd'},
-		{"warm-up", 1, NULL, 'w'}, {NULL, 0, NULL, 0}};
+		{"hot", 1, NULL, 'h'}, {"check", 0, NULL, 'k'}, {"size", 1, NULL, 's'},
+		{"duration", 1, NULL, 'd'}, {"warm-up", 1, NULL, 'w'}, {NULL, 0, NULL, 0}};
 	int o;
 
 	b.conns = 64;
@@ -523,7 +526,8 @@ static void read_options(int argc, char **argv)
 		}
 	if (argc - optind != 2 || b.first_addr == 0) {
 		fputs("usage: bounce [EAL arguments] -- --ip FIRST [--conns N] [--hot N] [--check] "
-		      "[--size BYTES] [--duration SECONDS] [--warm-up SECONDS] HOST PORT\n", stderr);
+		      "[--size BYTES] [--duration SECONDS] [--warm-up SECONDS] HOST PORT\n",
+		      stderr);
 		exit(2);
 	}
 	b.server_addr = address(argv[optind]);

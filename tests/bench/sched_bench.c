@@ -442,6 +442,13 @@ struct timed {
 	double longest_ns; /* that a packet had to wait for the wheel */
 };
 
+static int64_t timed_due(void *arg, uint32_t id)
+{
+	const struct timed *t = arg;
+
+	return t->flow[id].deadline_ns;
+}
+
 static void timed_expire(struct timed *t)
 {
 	uint32_t ids[256], n, i;
@@ -532,6 +539,8 @@ static void bench_timer(void)
 		exit(1);
 	cfg.words = &t.flow[0].wheel_word;
 	cfg.word_stride_bytes = sizeof(*t.flow);
+	cfg.due = timed_due;
+	cfg.due_arg = &t;
 	if (perch_wheel_open(&t.wheel, &cfg) < 0)
 		exit(1);
 	madvise(t.flow, bytes, MADV_HUGEPAGE);

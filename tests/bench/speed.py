@@ -420,7 +420,8 @@ class Sections:
         def served(conns):
             return lambda: on_memif(
                 self.folder, perch_server, "--conns", conns, "--hot", min(conns, 4096), "--check",
-                "--warm-up", 4 if conns > 100000 else 1, seconds=self.a.seconds, timeout=120, load=Wire.bounce,
+                "--warm-up", 4 if conns > 100000 else 1, seconds=self.a.seconds, timeout=120,
+                load=Wire.bounce,
                 server_options=("--max-conns", conns + 4096, "--mbufs", 32768))
 
         def case(conns):
@@ -451,7 +452,8 @@ class Sections:
         return "instructions", {"perch": lambda: instructions(self.folder)}
 
 
-NAMES = ("echo", "served", "rtt", "half", "connect", "bulk", "stream", "many", "linux", "instructions")
+NAMES = ("echo", "served", "rtt", "half", "connect", "bulk", "stream", "many", "linux",
+         "instructions")
 
 
 def figure(kind, r):
@@ -466,7 +468,7 @@ def figure(kind, r):
 
 
 def is_wanted(cpus):
-    """Are the CPUs as far apart as was asked for? A virtual machine's move, from second to second."""
+    """Are the CPUs as far apart as was asked for? A virtual machine's move now and then."""
     return cpus == "any" or (shared_copy(256, 0.01)["line_ns"] < NEAR_NS) == (cpus == "near")
 
 
@@ -617,8 +619,8 @@ A --peer is any DPDK program that serves TCP echo; {vdev}, {cpu}, {ip}, {port}, 
     p.add_argument("--seconds", type=int, default=2, help="of each measurement")
     p.add_argument("--conns", type=int, default=1000000, help="the most of section many")
     p.add_argument("--cpus", choices=("any", "near", "far"), default="any",
-                   help=f"measure only while a cache line takes less, or more, than {NEAR_NS} ns to "
-                        "the other CPU and back")
+                   help=f"measure only while a cache line takes less, or more, than {NEAR_NS} "
+                        "ns to the other CPU and back")
     p.add_argument("--peer", type=peer, action="append", default=[], metavar="NAME=COMMAND")
     p.add_argument("--json", metavar="FILE", help="write all results there")
     p.add_argument("--plots", metavar="FOLDER", help="draw rate against p99, conns against rate")

@@ -24,9 +24,11 @@ static bool in_records; /* all cases run in both forms */
 static struct record *records;
 static uint32_t n_records;
 
-static struct perch_wheel *open_wheel(uint32_t max_ids)
+static struct perch_wheel *open_asking(
+	uint32_t max_ids, int64_t (*due)(void *arg, uint32_t id), void *arg)
 {
-	struct perch_wheel_config cfg = {.max_ids = max_ids, .tick_ns = TICK};
+	struct perch_wheel_config cfg = {
+		.max_ids = max_ids, .tick_ns = TICK, .due = due, .due_arg = arg};
 	struct perch_wheel *w = NULL;
 	uint32_t i;
 
@@ -40,6 +42,11 @@ static struct perch_wheel *open_wheel(uint32_t max_ids)
 	}
 	CU_ASSERT_EQUAL_FATAL(perch_wheel_open(&w, &cfg), 0);
 	return w;
+}
+
+static struct perch_wheel *open_wheel(uint32_t max_ids)
+{
+	return open_asking(max_ids, NULL, NULL);
 }
 
 /* Nothing but its words was written. */
@@ -132,20 +139,47 @@ static void lengthened_stays_lazily(void)
 	close_wheel(w);
 }
 
-static void one_tick_names_in_order_armed(void)
+/* However they were armed, in pieces, across chunks, and whatever the ids' bytes are. */
+static void one_tick_names_in_order_of_ids(void)
 {
-	struct perch_wheel *w = open_wheel(200);
-	uint32_t ids[200], i, got = 0, n;
+	static const uint32_t counts[] = {1, 2, 31, 32, 200, 256, 257, 70000};
+	static uint32_t ids[70000];
+	uint32_t i, k, got, n;
 
-	for (i = 0; i < 200; i++)
+	for (k = 0; k < sizeof(counts) / sizeof(*counts); k++) {
+		const uint32_t spread = counts[k] < 1000 ? 65537 : 17, count = counts[k];
+		struct perch_wheel *w = open_wheel(count * spread);
+
+		for (i = 0; i < count; i++) /* 40503 has no factor in common with the counts */
+			perch_wheel_arm(w, (uint32_t)((i + 1ull) * 40503 % count) * spread,
+					500 * TICK);
+		for (got = 0; got < count; got += n) {
+			n = perch_wheel_expire(w, 500 * TICK, ids + got, 7);
+			CU_ASSERT_FATAL(n == 7 || got + n == count);
+		}
+		for (i = 0; i < count; i++)
+			CU_ASSERT_FATAL(ids[i] == i * spread);
+		CU_ASSERT_EQUAL(only(w, 1000 * TICK), UINT32_MAX);
+		close_wheel(w);
+	}
+}
+
+/* Those that are armed for the present while it is being named come when the others were. */
+static void armed_meanwhile_comes_after(void)
+{
+	enum { IDS = 40, TIMES = 3 };
+	struct perch_wheel *w = open_wheel(IDS);
+	uint32_t ids[7], i, got = 0, n;
+
+	for (i = 0; i < IDS; i++)
 		perch_wheel_arm(w, i, 500 * TICK);
-	do { /* in pieces, across chunks */
-		n = perch_wheel_expire(w, 500 * TICK, ids + got, 7);
-		got += n;
-	} while (n == 7);
-	CU_ASSERT_EQUAL(got, 200);
-	for (i = 0; i < got; i++)
-		CU_ASSERT_EQUAL(ids[i], i);
+	while ((n = perch_wheel_expire(w, 500 * TICK, ids, 7)) > 0)
+		for (i = 0; i < n; i++, got++) {
+			CU_ASSERT_EQUAL(ids[i], got % IDS);
+			if (got < (TIMES - 1) * IDS)
+				perch_wheel_arm(w, ids[i], 3 * TICK);
+		}
+	CU_ASSERT_EQUAL(got, TIMES * IDS);
 	close_wheel(w);
 }
 
@@ -175,25 +209,107 @@ static void many_come_down_in_step(void)
 	close_wheel(w);
 }
 
-/* An id that is armed while older ones of its tick are on their way down is named after them. */
-static void late_comers_stand_behind(void)
+/* ---- owners who are asked ---- */
+
+static int64_t deadline_in(void *arg, uint32_t id)
 {
-	enum { SLOT = 1024, BEGINS = 300 * SLOT, DUE = BEGINS + 7, OLD = 600, ALL = OLD + SLOT };
-	struct perch_wheel *w = open_wheel(ALL);
-	uint32_t ids[ALL], i, got;
+	const int64_t *deadline = arg;
+
+	return deadline[id];
+}
+
+static void what_was_put_off_is_not_named(void)
+{
+	int64_t deadline[2] = {100000 * TICK, 30000000ll * TICK}, now;
+	struct perch_wheel *w = open_asking(2, deadline_in, deadline);
+
+	perch_wheel_arm(w, 0, 20000 * TICK);
+	perch_wheel_arm(w, 1, 20000000ll * TICK);
+	for (now = 0; now < 100000 * TICK; now += 100 * TICK)
+		CU_ASSERT_EQUAL_FATAL(only(w, now), UINT32_MAX);
+	CU_ASSERT_EQUAL(only(w, now), 0);
+	while (now < 30000000ll * TICK) {
+		now = perch_wheel_next(w);
+		CU_ASSERT_FATAL(now <= 30000000ll * TICK);
+		CU_ASSERT_EQUAL(only(w, now), now < 30000000ll * TICK ? UINT32_MAX : 1);
+	}
+	CU_ASSERT_EQUAL(perch_wheel_next(w), INT64_MAX);
+	close_wheel(w);
+}
+
+/* The time of the first look comes by itself, or is jumped to, or over. */
+static void what_is_not_wanted_leaves(void)
+{
+	static const int64_t looks[] = {20000 * TICK, 20480 * TICK, 500000 * TICK};
+	unsigned i;
+
+	for (i = 0; i < 3; i++) {
+		int64_t deadline = INT64_MAX;
+		struct perch_wheel *w = open_asking(1, deadline_in, &deadline);
+
+		perch_wheel_arm(w, 0, 21000 * TICK);
+		CU_ASSERT_EQUAL(only(w, looks[i]), UINT32_MAX);
+		CU_ASSERT_EQUAL(perch_wheel_next(w), INT64_MAX);
+		perch_wheel_arm(w, 0, 600000 * TICK); /* and may come again */
+		deadline = 600000 * TICK;
+		CU_ASSERT_EQUAL(only(w, 599999 * TICK), UINT32_MAX);
+		CU_ASSERT_EQUAL(only(w, 600000 * TICK), 0);
+		close_wheel(w);
+	}
+}
+
+static void put_off_and_shortened(void)
+{
+	int64_t deadline = 50000 * TICK;
+	struct perch_wheel *w = open_asking(1, deadline_in, &deadline);
+
+	perch_wheel_arm(w, 0, 20000 * TICK);
+	CU_ASSERT_EQUAL(only(w, 19000 * TICK), UINT32_MAX);
+	deadline = 30000 * TICK;
+	perch_wheel_arm(w, 0, deadline);
+	CU_ASSERT_EQUAL(only(w, 29999 * TICK), UINT32_MAX);
+	CU_ASSERT_EQUAL(only(w, 30000 * TICK), 0);
+	deadline = INT64_MAX;
+	CU_ASSERT_EQUAL(only(w, 60000 * TICK), UINT32_MAX);
+	CU_ASSERT_EQUAL(perch_wheel_next(w), INT64_MAX);
+	close_wheel(w);
+}
+
+/* Same arms, same deadlines; one wheel goes from tick to tick and the other jumps: what they name
+ * at the end, and in which order, is the same. */
+static void pace_does_not_tell(void)
+{
+	enum { SLOT = 4096, BEGINS = 300 * SLOT, DUE = BEGINS + 7, OLD = 600, ALL = OLD + SLOT };
+	static int64_t deadline[ALL];
+	static uint32_t ids[2][ALL];
+	struct perch_wheel *steps = open_asking(ALL, deadline_in, deadline);
+	struct record *of_steps = records;
+	struct perch_wheel *jumps = open_asking(ALL, deadline_in, deadline);
+	struct record *of_jumps = records;
+	uint32_t i, k;
 	int64_t now;
 
-	for (i = 0; i < OLD; i++)
-		perch_wheel_arm(w, i, DUE * TICK);
-	for (now = BEGINS - SLOT; now < BEGINS; now++) { /* a tick after the other */
-		CU_ASSERT_EQUAL(perch_wheel_expire(w, now * TICK, ids, 1), 0);
-		perch_wheel_arm(w, i++, DUE * TICK);
+	for (i = 0; i < ALL; i++)
+		deadline[i] = DUE * TICK;
+	for (i = 0; i < OLD; i++) {
+		k = i * 7 % ALL;
+		perch_wheel_arm(steps, k, (DUE - i % 3) * TICK);
+		perch_wheel_arm(jumps, k, (DUE - i % 3) * TICK);
 	}
-	got = perch_wheel_expire(w, DUE * TICK, ids, ALL);
-	CU_ASSERT_EQUAL(got, ALL);
-	for (i = 0; i < got; i++)
-		CU_ASSERT_EQUAL(ids[i], i);
-	close_wheel(w);
+	for (now = BEGINS - SLOT; now < BEGINS; now++, i++) {
+		CU_ASSERT_EQUAL(perch_wheel_expire(steps, now * TICK, ids[0], 1), 0);
+		k = (uint32_t)((uint64_t)i * 7 % ALL);
+		perch_wheel_arm(steps, k, DUE * TICK);
+		perch_wheel_arm(jumps, k, DUE * TICK);
+	}
+	CU_ASSERT_EQUAL(perch_wheel_expire(steps, DUE * TICK, ids[0], ALL), ALL);
+	CU_ASSERT_EQUAL(perch_wheel_expire(jumps, DUE * TICK, ids[1], ALL), ALL);
+	CU_ASSERT(memcmp(ids[0], ids[1], sizeof(ids[0])) == 0);
+	records = of_steps;
+	close_wheel(steps);
+	records = of_jumps;
+	n_records = in_records ? ALL : 0;
+	close_wheel(jumps);
 }
 
 static void horizon_names_early_but_names(void)
@@ -253,9 +369,13 @@ static void stale_entries_are_bounded(void)
 
 enum { MODEL_IDS = 300 };
 
+/* Every id has a deadline, or none. It is armed when it becomes earlier; when it becomes later the
+ * wheel hears of it by asking, or by naming in vain. */
 struct model {
 	struct perch_wheel *w;
-	int64_t at[MODEL_IDS]; /* when it must be named, rounded to ticks; 0 = not queued */
+	int64_t due[MODEL_IDS];    /* rounded up to ticks; INT64_MAX: none */
+	int64_t queued[MODEL_IDS]; /* likewise: what a wheel that does not ask has it for */
+	bool asks;
 	int64_t now;
 	uint64_t seed;
 };
@@ -274,14 +394,25 @@ static int64_t delay_of(struct model *m)
 	return (int64_t)(random_of(m) >> (64 - 1 - random_of(m) % 40));
 }
 
-static void model_arm(struct model *m)
+static void model_arm(struct model *m, uint32_t id)
+{
+	perch_wheel_arm(m->w, id, m->due[id]);
+	if (m->due[id] < m->queued[id])
+		m->queued[id] = m->due[id];
+}
+
+static void model_change(struct model *m)
 {
 	uint32_t id = (uint32_t)(random_of(m) % MODEL_IDS);
-	int64_t deadline = m->now + delay_of(m), due = (deadline + TICK - 1) / TICK * TICK;
+	int64_t deadline = m->now + delay_of(m), was = m->due[id];
 
-	perch_wheel_arm(m->w, id, deadline);
-	if (m->at[id] == 0 || due < m->at[id])
-		m->at[id] = due;
+	if (random_of(m) % 8 == 0) {
+		m->due[id] = INT64_MAX;
+		return;
+	}
+	m->due[id] = (deadline + TICK - 1) / TICK * TICK;
+	if (was == INT64_MAX || m->due[id] < was)
+		model_arm(m, id);
 }
 
 static void model_expire(struct model *m)
@@ -292,14 +423,18 @@ static void model_expire(struct model *m)
 	do {
 		n = perch_wheel_expire(m->w, m->now, ids, 16);
 		for (i = 0; i < n; i++) {
-			CU_ASSERT_FATAL(m->at[ids[i]] != 0 && m->at[ids[i]] <= m->now);
-			CU_ASSERT_FATAL(m->at[ids[i]] >= last); /* in order of time */
-			last = m->at[ids[i]];
-			m->at[ids[i]] = 0;
+			CU_ASSERT_FATAL(m->asks || (m->queued[ids[i]] >= last &&
+						    m->queued[ids[i]] <= m->now));
+			last = m->queued[ids[i]]; /* in order of time */
+			m->queued[ids[i]] = INT64_MAX;
+			if (m->due[ids[i]] <= m->now)
+				m->due[ids[i]] = INT64_MAX;
+			else if (m->due[ids[i]] != INT64_MAX)
+				model_arm(m, ids[i]);
 		}
 	} while (n == 16);
 	for (i = 0; i < MODEL_IDS; i++)
-		CU_ASSERT_FATAL(m->at[i] == 0 || m->at[i] > m->now / TICK * TICK);
+		CU_ASSERT_FATAL(m->due[i] > m->now / TICK * TICK);
 }
 
 static void model_next(struct model *m)
@@ -308,32 +443,40 @@ static void model_next(struct model *m)
 	uint32_t i;
 
 	for (i = 0; i < MODEL_IDS; i++)
-		if (m->at[i] != 0 && m->at[i] < earliest)
-			earliest = m->at[i];
+		if (m->due[i] < earliest)
+			earliest = m->due[i];
 	CU_ASSERT_FATAL(next <= earliest);
 	CU_ASSERT_FATAL(next > m->now / TICK * TICK);
+}
+
+static void run_model(uint64_t seed, bool asks)
+{
+	struct model m = {.now = TICK, .seed = seed * 0x9e3779b97f4a7c15u, .asks = asks};
+	int step, k;
+
+	for (k = 0; k < MODEL_IDS; k++)
+		m.due[k] = m.queued[k] = INT64_MAX;
+	m.w = open_asking(MODEL_IDS, asks ? deadline_in : NULL, m.due);
+	for (step = 0; step < 300; step++) {
+		for (k = (int)(random_of(&m) % 20); k > 0; k--)
+			model_change(&m);
+		if (random_of(&m) % 4 == 0 && perch_wheel_next(m.w) != INT64_MAX)
+			m.now = perch_wheel_next(m.w);
+		else
+			m.now += delay_of(&m) / 4;
+		model_expire(&m);
+		model_next(&m);
+	}
+	close_wheel(m.w);
 }
 
 static void agrees_with_model(void)
 {
 	uint64_t seed;
-	int step, k;
 
 	for (seed = 1; seed <= 200; seed++) {
-		struct model m = {.w = open_wheel(MODEL_IDS), .now = TICK,
-				  .seed = seed * 0x9e3779b97f4a7c15u};
-
-		for (step = 0; step < 300; step++) {
-			for (k = (int)(random_of(&m) % 20); k > 0; k--)
-				model_arm(&m);
-			if (random_of(&m) % 4 == 0 && perch_wheel_next(m.w) != INT64_MAX)
-				m.now = perch_wheel_next(m.w);
-			else
-				m.now += delay_of(&m) / 4;
-			model_expire(&m);
-			model_next(&m);
-		}
-		close_wheel(m.w);
+		run_model(seed, false);
+		run_model(seed, true);
 	}
 }
 
@@ -345,9 +488,13 @@ int main(int argc, char **argv)
 		{"a past deadline is due now", past_deadline_is_due_now},
 		{"shortened: named early and once", shortened_names_early_and_once},
 		{"lengthened: stays lazily", lengthened_stays_lazily},
-		{"one tick names in the order armed", one_tick_names_in_order_armed},
+		{"one tick names in the order of ids", one_tick_names_in_order_of_ids},
+		{"armed meanwhile comes after", armed_meanwhile_comes_after},
 		{"many come down in step with time", many_come_down_in_step},
-		{"latecomers stand behind those on their way", late_comers_stand_behind},
+		{"what was put off is not named", what_was_put_off_is_not_named},
+		{"what is not wanted leaves", what_is_not_wanted_leaves},
+		{"put off, and shortened", put_off_and_shortened},
+		{"the pace does not tell", pace_does_not_tell},
 		{"the horizon names early, but names", horizon_names_early_but_names},
 		{"time jumps", time_jumps},
 		{"stale entries are bounded", stale_entries_are_bounded},

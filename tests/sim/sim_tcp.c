@@ -516,6 +516,8 @@ static void turn(struct world *w, unsigned i)
 	for (k = 0; k < FLOWS; k++)
 		if (h->deadlines_ns[k] <= w->now_ns)
 			h->deadlines_ns[k] = perch_net_expire(h->net, k, w->now_ns);
+		else if (h->deadlines_ns[k] != PERCH_NET_NEVER && w->seed % 2)
+			h->deadlines_ns[k] = perch_net_due(h->net, k); /* a wheel that asks */
 	perch_net_tick(h->net, w->now_ns);
 	take_events(w, h);
 	watch_timeout(w, h); /* what has failed ... */

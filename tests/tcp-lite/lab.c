@@ -226,6 +226,11 @@ int64_t perch_tcp_expire(struct perch_net *net, uint32_t id)
 	return net->now_ns + id;
 }
 
+int64_t perch_tcp_due(struct perch_net *net, uint32_t id)
+{
+	return perch_tcp_expire(net, id);
+}
+
 void perch_tcp_output(struct perch_net *net)
 {
 	(void)net;

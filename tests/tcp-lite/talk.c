@@ -427,13 +427,26 @@ static unsigned earliest(void)
 	return best;
 }
 
+/* As a wheel does now and then, which does not name what was put off. */
+static void ask_for_deadlines(void)
+{
+	unsigned i;
+
+	for (i = 0; i < FLOWS_MAX; i++)
+		if (deadlines[i] != PERCH_NET_NEVER)
+			deadlines[i] = perch_net_due(talk.net, i);
+}
+
 /* To the next deadline, or to end_ns. */
 static void step(int64_t end_ns)
 {
-	unsigned id = earliest();
-	int64_t tick_ns = perch_net_next_tick(talk.net);
-	int64_t next_ns = RTE_MIN(RTE_MIN(deadlines[id], tick_ns), end_ns);
+	int64_t tick_ns, next_ns;
+	unsigned id;
 
+	ask_for_deadlines();
+	id = earliest();
+	tick_ns = perch_net_next_tick(talk.net);
+	next_ns = RTE_MIN(RTE_MIN(deadlines[id], tick_ns), end_ns);
 	talk.now_ns = RTE_MAX(talk.now_ns, next_ns);
 	perch_net_tick(talk.net, talk.now_ns);
 	if (deadlines[id] <= talk.now_ns)
