@@ -40,8 +40,9 @@ enum {
 	SLOT_BITS = 12,         /* with 10, what is put off lies in more lines than are kept near */
 	SLOTS = 2 << SLOT_BITS, /* of a level: a ring of two windows */
 	HORIZON_SLOTS = 127,    /* of the top level, because ticks are 31 bits */
-	BYTE_VALUES = 256,      /* entries of one tick are sorted byte by byte */
 	CHUNK_ENTRIES = 31, /* 256 bytes a chunk, 4 lines that the hardware fetches in a row */
+	FEW_CHUNKS = 32,    /* of one tick: sorted as an array; more, byte by byte */
+	BYTE_VALUES = 256,
 	AHEAD = 8,          /* entries whose queued tick is prefetched */
 	CHUNKS_AHEAD = 2,   /* of the next tick: more are left to AHEAD */
 	DEFAULT_TICK_NS = 100000,
@@ -98,7 +99,8 @@ struct perch_wheel {
 	uint64_t entries, max_entries; /* live and stale */
 	uint64_t moves;
 	uint64_t sorted;    /* the tick whose entries were put in order */
-	struct chain byte[2][BYTE_VALUES]; /* while they are */
+	struct entry few[FEW_CHUNKS * CHUNK_ENTRIES]; /* while they are */
+	struct chain byte[2][BYTE_VALUES];
 	struct level level[LEVELS];
 };
 
@@ -490,31 +492,46 @@ static void deal(struct perch_wheel *w, struct chain from, struct chain *to, uns
 	}
 }
 
-static void sort_chunk(struct entry *entry, uint32_t count)
+/* A Shell sort: Ciura's gaps. */
+static void sort_entries(struct entry *entry, uint32_t count)
 {
-	uint32_t i, k;
+	static const uint32_t gaps[] = {301, 132, 57, 23, 10, 4, 1};
+	uint32_t g, gap, i, k;
 
-	for (i = 1; i < count; i++) {
-		struct entry e = entry[i];
+	for (g = 0; g < sizeof(gaps) / sizeof(*gaps); g++) {
+		gap = gaps[g];
+		for (i = gap; i < count; i++) {
+			struct entry e = entry[i];
 
-		for (k = i; k > 0 && entry[k - 1].id > e.id; k--)
-			entry[k] = entry[k - 1];
-		entry[k] = e;
+			for (k = i; k >= gap && entry[k - gap].id > e.id; k -= gap)
+				entry[k] = entry[k - gap];
+			entry[k] = e;
+		}
 	}
 }
 
-/* A tick's entries in the order of their ids. */
-static void sort_slot(struct perch_wheel *w, struct chain *chain)
+static void sort_few(struct perch_wheel *w, const struct chain *chain)
 {
-	struct chain all = *chain, *from, *to = w->byte[0];
+	uint32_t c, n = 0;
+
+	for (c = chain->first; c != 0; c = w->chunks[c - 1].next) {
+		memcpy(&w->few[n], w->chunks[c - 1].entry, count_of(chain, c) * sizeof(*w->few));
+		n += count_of(chain, c);
+	}
+	sort_entries(w->few, n);
+	for (c = chain->first, n = 0; c != 0; c = w->chunks[c - 1].next) {
+		memcpy(w->chunks[c - 1].entry, &w->few[n], count_of(chain, c) * sizeof(*w->few));
+		n += count_of(chain, c);
+	}
+}
+
+static void sort_many(struct perch_wheel *w, struct chain *chain)
+{
+	struct chain *from, *to = w->byte[0];
 	unsigned shift, i, turn = 0;
 
-	if (all.chunks == 1) {
-		sort_chunk(w->chunks[all.first - 1].entry, count_of(&all, all.first));
-		return;
-	}
 	memset(w->byte, 0, sizeof(w->byte));
-	deal(w, all, to, 0, BYTE_VALUES - 1);
+	deal(w, *chain, to, 0, BYTE_VALUES - 1);
 	for (shift = 8; shift < 32 && (w->max_ids - 1) >> shift != 0; shift += 8) {
 		from = w->byte[turn];
 		turn = !turn;
@@ -526,6 +543,17 @@ static void sort_slot(struct perch_wheel *w, struct chain *chain)
 	*chain = (struct chain){0};
 	for (i = 0; i < BYTE_VALUES; i++)
 		deal(w, to[i], chain, 0, 0);
+}
+
+/* A tick's entries in the order of their ids. */
+static void sort_slot(struct perch_wheel *w, struct chain *chain)
+{
+	if (chain->chunks == 1)
+		sort_entries(w->chunks[chain->first - 1].entry, count_of(chain, chain->first));
+	else if (chain->chunks <= FEW_CHUNKS)
+		sort_few(w, chain);
+	else
+		sort_many(w, chain);
 }
 
 /* Names live entries of the present's slot until `max` are named. */
