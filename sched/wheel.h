@@ -30,10 +30,11 @@ struct perch_wheel_config {
 	 * closed, whatever becomes of the record. NULL: the wheel has an array of its own. */
 	uint32_t *words;
 	size_t word_stride_bytes;
-	/* If not NULL, it is asked for an id's deadline when the wheel would move it nearer (4,096
-	 * to 8,192 ticks ahead of it, and once more if it was armed further ahead than 2^24): so
-	 * what was put off meanwhile is not named at all. INT64_MAX: the id is no longer queued. It
-	 * may be called by expire only, and must not call the wheel. */
+	/* If not NULL, it is asked for an id's deadline when the wheel would move it nearer, which
+	 * is within 8,192 ticks before it (and once more, earlier, if it was armed further ahead
+	 * than 2^24): so what was put off meanwhile is not named at all. The wheel relies on the
+	 * answer as on an arm. INT64_MAX: the id is no longer queued. Only expire calls it; it must
+	 * not call the wheel. */
 	int64_t (*due)(void *arg, uint32_t id);
 	void *due_arg;
 };

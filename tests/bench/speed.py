@@ -141,9 +141,10 @@ def on_memif(folder, begin, *options, seconds, server_options=(), wire_options=N
         result["resident_mb"] = (*resident, resident_mb(server))
     finally:
         early.cancel()
+        died = server.poll() is not None
         said = stop(server)
     result["server"] = counters(said)
-    if server.returncode != 0 and begin is perch_server:
+    if died or server.returncode != 0 and begin is perch_server:
         raise Missing("the server ends with " + said.strip()[-100:])
     return result
 
